@@ -2,8 +2,8 @@
 
 A value is what JSON holds: None, a boolean, a number, text, a list or an object with text keys. *Empty* is
 one thing with many faces: None (absent and null alike), text that is blank once trimmed, a list without
-members, an object without keys. ``0`` and ``False`` are values. Everything here costs a bounded amount of time and
-memory, and never puts a value into a message.
+members, an object without keys. ``0`` and ``False`` are values. Everything here costs a bounded amount of
+time and memory, and never puts a value into a message.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def each(value: Any, context: Context) -> list[Any]:
 
 
 def eq(a: Any, b: Any) -> bool:
-    """Equal: both empty, or of one kind and the same. ``True`` is not 1, ``1`` is ``1.0``, ``"1"`` neither."""
+    """Equal: both empty, or of one kind and the same. ``True`` is not 1, nor is ``"1"``; ``1.0`` is."""
     return _same(a, b, MAX_DEPTH)
 
 
@@ -159,6 +159,27 @@ def contains(container: Any, item: Any) -> bool:
     if type(item) is str and (found is str or found is dict):
         return item in container
     raise RecordError("wrong-type", f"{kind(container)} cannot contain {kind(item)}")
+
+
+def step(value: Any, key: Any) -> Any:
+    """``value[key]``: behind a key of an object, at an index of a list or a text; None where nothing is."""
+    if type(value) is dict:
+        return value.get(key if type(key) is str else piece(key))
+    if (type(value) is list or type(value) is str) and type(key) is int:
+        return value[key] if -len(value) <= key < len(value) else None
+    return None
+
+
+def cut(value: Any, start: Any, stop: Any) -> Any:
+    """``value[start:stop]`` of a list or a text; None if the value is empty."""
+    if is_empty(value):
+        return None
+    if type(value) is not list and type(value) is not str:
+        raise RecordError("wrong-type", f"{kind(value)} has no parts; a slice is of a list or of text")
+    for bound in (start, stop):
+        if bound is not None and type(bound) is not int:
+            raise RecordError("wrong-type", "the bounds of a slice are whole numbers")
+    return value[start:stop]
 
 
 def add(a: Any, b: Any) -> Any:
@@ -232,6 +253,13 @@ def text(value: Any) -> str:
     if found is bool:
         return "true" if value else "false"
     raise RecordError("wrong-type", f"{kind(value)} cannot become text by itself; use join or tojson")
+
+
+def piece(value: Any) -> str | None:
+    """A value as a part of a text, or None if it is empty."""
+    if type(value) is str:
+        return value if value and not value.isspace() else None
+    return None if is_empty(value) else text(value)
 
 
 def joined(parts: Sequence[Any], literals: Sequence[str] = ()) -> str | None:
