@@ -1,0 +1,109 @@
+"""The parameters of a destination: what each is called, what it may hold, how it is cleaned and hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from . import cleaning
+
+Kind = Literal["text", "number", "integer", "boolean", "flag", "time", "object", "list", "any"]
+
+KINDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "text": "text",
+        "number": "a number",
+        "integer": "a whole number",
+        "boolean": "true or false",
+        "flag": "0 or 1",
+        "time": "Unix seconds, a whole number",
+        "object": "an object of parameters",
+        "list": "a list whose members have fixed places",
+        "any": "anything",
+    }
+)
+
+_NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One parameter.
+
+    path        dotted, without the positions of list items: ``custom_data.contents.id``
+    label       the name that the destination's own pages show; ``labels`` has it first, then other spellings
+    section     the heading under which the setup page lists it
+    kind        what it holds, see ``KINDS``; with ``many`` a list of that, for which one value will do
+    hash        ``sha256`` if it is sent hashed; ``never_hash`` if a hash would be a mistake
+    required    whether its parent object must have it
+    children    for an object: its parameters by name; ``additional`` says that other names may stand beside them
+    positions   for a list: its places in order
+    companion   the path of another parameter that cleaning looks at
+    options     what may stand beside ``value:`` in a mapping
+    rule        the id under which a wrong value is reported
+    """
+
+    path: str
+    name: str
+    kind: Kind = "text"
+    label: str = ""
+    labels: tuple[str, ...] = ()
+    about: str = ""
+    source: str = ""
+    section: str = ""
+    many: bool = False
+    hash: str = ""
+    never_hash: bool = False
+    required: bool = False
+    children: Mapping[str, Field] | None = None
+    additional: bool = False
+    positions: tuple[Field, ...] = ()
+    allowed: tuple[Any, ...] = ()
+    min: float | None = None
+    max: float | None = None
+    max_length: int | None = None
+    keep_empty: bool = False
+    companion: str | None = None
+    options: frozenset[str] = frozenset()
+    example: Any = None
+    rule: str = ""
+    cleaning: Any = field(default=None, repr=False)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it holds a value, and not named or placed parts."""
+        return self.kind not in ("object", "list")
+
+    @property
+    def may_be_raw(self) -> bool:
+        """Whether hashing is only recommended, so that a plain value is no mistake."""
+        return bool(self.hash) and "hash" in self.options
+
+    def preparer(self, options: Mapping[str, Any] = _NO_OPTIONS) -> cleaning.Prepare:
+        """A function that cleans, checks and hashes one value as it is sent.
+
+        options  what the mapping says beside ``value:``, such as ``prehashed: true``
+        """
+        return cleaning.prepare(self.cleaning, options)
+
+    def walk(self) -> Iterator[Field]:
+        """This parameter and all below it, parents first."""
+        yield self
+        for child in (self.children or {}).values():
+            yield from child.walk()
+
+
+def free(parent: Field, name: str) -> Field:
+    """The parameter that a free key of an object is."""
+    return Field(
+        path=f"{parent.path}.{name}" if parent.path else name,
+        name=name,
+        kind="any",
+        section=parent.section,
+        about="A key of your own.",
+        source=parent.source,
+        rule=parent.rule,
+        cleaning=cleaning.declare("any"),
+    )

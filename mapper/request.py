@@ -1,0 +1,211 @@
+"""How a request to a destination is put together: settings, address, token, body. Decided without I/O.
+
+A secret is only in ``Prepared.query``, ``headers`` and the body; no repr shows it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final, Literal
+
+import msgspec
+
+TokenPlace = Literal["query", "header", "body"]
+
+_FORMATS: Final[Mapping[str, tuple[re.Pattern[str], str]]] = {
+    "digits": (re.compile(r"[0-9]{1,30}\Z"), "digits only"),
+    "word": (re.compile(r"[A-Za-z0-9_-]{1,100}\Z"), "letters, digits, - and _ only"),
+    "version": (re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}\Z"), "a version such as v25.0"),
+    "token": (re.compile(r"[!-~]{1,4096}\Z"), "printable characters without blanks"),
+    "text": (re.compile(r"[ -~]{1,1000}\Z"), "printable ASCII characters on one line"),
+}
+
+FORMATS: Final = tuple(_FORMATS)
+PATH_FORMATS: Final = frozenset({"digits", "word", "version"})
+"""Formats whose text cannot change the meaning of an address."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value that comes from the environment, such as the id of a pixel or a token.
+
+    name     as in the address template
+    env      the environment variable
+    format   one of ``FORMATS``
+    where    how a person finds the value
+    """
+
+    name: str
+    env: str
+    format: str = "text"
+    required: bool = False
+    secret: bool = False
+    default: str | None = None
+    about: str = ""
+    where: str = ""
+
+    def problem(self, value: str) -> str:
+        """Why ``value`` cannot be used, or "". It is never quoted."""
+        pattern, wanted = _FORMATS[self.format]
+        if pattern.match(value):
+            return ""
+        if not value.strip():
+            return f"{self.env} is empty"
+        return f"{self.env} must be {wanted}"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Where the token may go: the name of the query parameter, of the header with its scheme, of the body's key."""
+
+    setting: str
+    place: TokenPlace
+    query: str | None = None
+    header: str | None = None
+    scheme: str = ""
+    body: str | None = None
+
+    @property
+    def places(self) -> Mapping[TokenPlace, str]:
+        """The places that the destination knows, with the name the token has there."""
+        named: tuple[tuple[TokenPlace, str | None], ...] = (
+            ("query", self.query),
+            ("header", self.header),
+            ("body", self.body),
+        )
+        return {place: name for place, name in named if name is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A keyed hash of the token that shows that the sender also has a secret of the app: HMAC-SHA256 in hex."""
+
+    setting: str
+    name: str
+
+    def of(self, token: str, secret: str) -> str:
+        return hmac.new(secret.encode(), token.encode(), sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All of a request but its events.
+
+    url      without query, and so without a secret
+    body     ``prefix``, the encoded events joined by commas, ``suffix``
+    """
+
+    method: str
+    url: str
+    query: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    prefix: bytes = field(repr=False)
+    suffix: bytes = field(repr=False)
+
+    def body(self, events: Iterable[bytes]) -> bytes:
+        """The body for these encoded events."""
+        return b"".join((self.prefix, b",".join(events), self.suffix))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The request as a destination declares it.
+
+    url         a template over settings: ``https://host/{API_VERSION}/{PIXEL_ID}/events``
+    events      the body's key for the list of events
+    test_code   the body's key for a test code, or None
+    headers     constant headers
+    """
+
+    method: str
+    url: str
+    events: str
+    token: Token | None = None
+    proof: Proof | None = None
+    test_code: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str:
+        return self.url.split("/")[2]
+
+    @property
+    def envelope_key(self) -> str:
+        return self.events
+
+    def prepare(
+        self,
+        values: Mapping[str, str],
+        *,
+        token_in: str | None = None,
+        test_code: str | None = None,
+        envelope: Mapping[str, Any] | None = None,
+        base: str | None = None,
+    ) -> Prepared:
+        """Put the request together.
+
+        values     setting name -> text, already checked with ``Setting.problem``
+        token_in   ``query``, ``header`` or ``body``; the destination's own choice if not given
+        envelope   further keys of the body
+        base       ``http://127.0.0.1:8080`` in place of the destination's scheme and host
+        raises     ValueError if the destination does not take a token there
+        """
+        url = self.url
+        for name, value in values.items():
+            url = url.replace("{" + name + "}", value)
+        if base is not None:
+            url = base.rstrip("/") + "/" + url.split("/", 3)[3]
+        query: dict[str, str] = {}
+        headers = {"Content-Type": "application/json", **self.headers}
+        body = dict(envelope or {})
+        if test_code is not None and self.test_code is not None:
+            body[self.test_code] = test_code
+        self._authorise(values, token_in, query, headers, body)
+        rest = _encode(body)[1:-1]
+        prefix = b"{" + _encode(self.events) + b":["
+        return Prepared(
+            self.method, url, query, headers, prefix, b"]" + (b"," + rest if rest else b"") + b"}"
+        )
+
+    def _authorise(
+        self,
+        values: Mapping[str, str],
+        token_in: str | None,
+        query: dict[str, str],
+        headers: dict[str, str],
+        body: dict[str, Any],
+    ) -> None:
+        if self.token is None or self.token.setting not in values:
+            return
+        token = values[self.token.setting]
+        place = token_in or self.token.place
+        name = next((name for known, name in self.token.places.items() if known == place), None)
+        if name is None:
+            raise ValueError(f"the token cannot go there: it can be in {', '.join(self.token.places)}")
+        if place == "query":
+            query[name] = token
+        elif place == "header":
+            headers[name] = f"{self.token.scheme} {token}".lstrip()
+        else:
+            body[name] = token
+        if self.proof is not None and self.proof.setting in values:
+            proof = self.proof.of(token, values[self.proof.setting])
+            (body if place == "body" else query)[self.proof.name] = proof
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How many events a request takes.
+
+    whole   whether one invalid event refuses the whole request
+    """
+
+    max_events: int = 1
+    max_bytes: int | None = None
+    whole: bool = True
