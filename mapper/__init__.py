@@ -1,3 +1,61 @@
-"""Map records to conversion events in YAML, and deliver them."""
+"""Map records to conversion events in YAML, and deliver them.
+
+    import mapper
+
+    program = mapper.load("mapping.yaml")
+    result = program.map({"type": "order.paid", "order": {"id": "1001"}})
+    report = mapper.send(program, ["orders.jsonl"], to="meta")
+
+The modules stand in one order, and each imports only those before it:
+
+    errors, document, values, filters, scope, syntax, lowering, expression, schema, cleaning, destination, validation,
+    projection, mapping, compiler, program, source, delivery, journal, dead_letters, report, settings, transport,
+    pipeline, sender, specs, coverage, explain, formatting, editor, instructions, payload, sandbox, cli
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .errors import DeliveryError, MapperError, MappingError, Problem, RecordError, Span
+from .program import Dropped, Event, Program, Refusal, Replay, Result, load
+
+if TYPE_CHECKING:
+    from .pipeline import send as send
+    from .report import Report as Report
+    from .sender import Sender as Sender
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "DeliveryError",
+    "Dropped",
+    "Event",
+    "MapperError",
+    "MappingError",
+    "Problem",
+    "Program",
+    "RecordError",
+    "Refusal",
+    "Replay",
+    "Report",
+    "Result",
+    "Sender",
+    "Span",
+    "load",
+    "send",
+]
+
+_LATE = {"send": "pipeline", "Sender": "sender", "Report": "report"}
+"""What sends is imported when it is first used: mapping alone needs no HTTP client."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'mapper' has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_LATE[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -47,7 +47,10 @@ EVENT_RULES: dict[str, Any] = {
         },
     },
     "parameters": {"type": "dict", "meta": {"about": "What the event says: parameter names and values."}},
-    "defaults": {"type": "boolean", "meta": {"about": "`false`: this event takes none of the shared defaults."}},
+    "defaults": {
+        "type": "boolean",
+        "meta": {"about": "`false`: this event takes none of the shared defaults."},
+    },
 }
 
 TABLE_RULES: dict[str, Any] = {
@@ -101,7 +104,10 @@ RULES: dict[str, Any] = {
     "rules": {
         "type": "dict",
         "valuesrules": {"type": "string", "allowed": ["error", "warning", "off"]},
-        "meta": {"about": "How serious a rule of the destination is: error, warning or off.", "examples": [{"M15": "error"}]},
+        "meta": {
+            "about": "How serious a rule of the destination is: error, warning or off.",
+            "examples": [{"M15": "error"}],
+        },
     },
     "ignore": {
         "type": "list",
@@ -113,7 +119,11 @@ RULES: dict[str, Any] = {
         "valuesrules": {"type": "dict", "nullable": True, "schema": EVENT_RULES},
         "meta": {"about": "The events, by name."},
     },
-    "tests": {"type": "list", "schema": {"type": "dict"}, "meta": {"about": "Records and the events they must give."}},
+    "tests": {
+        "type": "list",
+        "schema": {"type": "dict"},
+        "meta": {"about": "Records and the events they must give."},
+    },
 }
 
 

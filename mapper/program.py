@@ -9,19 +9,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from hashlib import sha256
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from . import document, mapping
-from .compiler import Compiled, Refused, Transform, compile_mapping
-from .destination import Destination, load_destination
-from .errors import MappingError, Problem, RecordError, Span
+from .cleaning import CODES
+from .compiler import DROPPED, IGNORED, LIMITED, Compiled, Transform, compile_mapping
+from .destination import Destination
+from .errors import MapperError, Problem, RecordError, Span
 from .mapping import SampleSpec
-from .values import Context, is_empty
+from .projection import label, reads
+from .refusal import place_of
+from .values import Context
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -169,14 +171,10 @@ class Program:
         """The mapping file and everything that it includes."""
         return tuple(part.file for part in self._compiled.spec.documents)
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """A hash of what the mapping means: comments and layout do not change it."""
-        digest = sha256(self.destination.fingerprint.encode())
-        for transform in (self._gate, *self._transforms):
-            if transform is not None:
-                digest.update(str(transform).encode())
-        return digest.hexdigest()
+        return self._compiled.fingerprint
 
     def replay(self, path: Path | str) -> Replay | None:
         """The recorded clock of ``path`` if the mapping declares it as a sample, else None."""
@@ -187,22 +185,23 @@ class Program:
         return None
 
     def map(
-        self, record: dict[str, Any] | bytes | str, now: float | None = None, *, shift: int = 0
+        self, record: dict[str, Any] | bytes | str, now: float | datetime | None = None, *, shift: int = 0
     ) -> Result:
         """Map one record.
 
         record   a dict, or one line of JSON
-        now      the current time in Unix seconds; the clock's if not given
+        now      the current time, in Unix seconds or as a datetime with a zone; the clock's if not given
         shift    seconds to add to the times of events (see ``Replay``)
         """
-        return self._map(record, Context(time.time() if now is None else now, shift))
+        return self._map(record, Context(_seconds(now), shift))
 
     def map_lines(
-        self, lines: Iterable[bytes | str], now: float | None = None, *, shift: int = 0
+        self, lines: Iterable[bytes | str], now: float | datetime | None = None, *, shift: int = 0
     ) -> Iterator[Result]:
         """Map an iterable of lines of JSON, one result a line, in their order."""
+        fixed = None if now is None else _seconds(now)
         for line in lines:
-            yield self._map(line, Context(time.time() if now is None else now, shift))
+            yield self._map(line, Context(time.time() if fixed is None else fixed, shift))
 
     def _map(self, record: dict[str, Any] | bytes | str, context: Context) -> Result:
         try:
@@ -211,26 +210,195 @@ class Program:
                 line.decode()
             data = self._decode(line)
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            return Result(problems=(_unreadable(error),))
+            return Result(problems=(_unreadable(record, error),))
         if self._compiled.projection.is_full and type(data) is not dict:
             return Result(problems=(_NOT_AN_OBJECT,))
+        made = _Made(context, line)
         if self._gate is not None:
-            closed = self._closed(data, context, line)
-            if closed is not None:
-                return closed
-        events: list[Event] = []
-        problems: list[Refusal] = []
-        warnings: list[Dropped] = []
-        for transform in self._transforms:
-            items = (None,)
             try:
-                if transform.loop is not None:
-                    items = transform.loop(data, context)
+                answer = self._gate(data, context)
             except RecordError as error:
-                problems.append(transform.refusal(error, line))
-                continue
-            for item in items:
-                self._make(transform, data, context, line, item, events, problems, warnings)
-        if not events and not problems:
+                return Result(problems=(made.failed("", error, self._compiled, ()),))
+            if answer == IGNORED:
+                return _IGNORED_BY_RULE
+            if answer == DROPPED:
+                return _IGNORED_BY_CONSENT
+            made.limited = answer == LIMITED
+        for transform in self._transforms:
+            self._transform(transform, data, made)
+        if not made.events and not made.problems:
             return _IGNORED
-        return Result(events, problems, warnings)
+        return Result(made.events, made.problems, made.warnings)
+
+    def _transform(self, transform: Transform, data: Any, made: _Made) -> None:
+        context = made.context
+        if transform.items is None:
+            try:
+                event = transform.function(data, context)
+            except RecordError as error:
+                made.problems.append(made.failed(transform.key, error, self._compiled, transform.parameters))
+            else:
+                if event is not None:
+                    self._finish(transform, event, made)
+            if context.warnings:
+                context.reset()
+            return
+        try:
+            items = transform.items(data, context)
+        except RecordError as error:
+            made.problems.append(made.failed(transform.key, error, self._compiled, ()))
+            return
+        for item in items or ():
+            context.reset()
+            try:
+                event = transform.function(data, context, item)
+            except RecordError as error:
+                made.problems.append(made.failed(transform.key, error, self._compiled, transform.parameters))
+                continue
+            if event is not None:
+                self._finish(transform, event, made)
+        context.reset()
+
+    def _finish(self, transform: Transform, event: dict[str, Any] | list[int], made: _Made) -> None:
+        """An event as built: its time and rules are checked, then it is encoded; or the reasons why there is none."""
+        if isinstance(event, list):
+            made.incomplete(transform, event)
+            return
+        destination = self.destination
+        if made.limited:
+            event = {**destination.limited, **event}
+        roles = destination.roles
+        now = made.context.now + made.context.shift
+        moment = event.get(roles.time) if roles.time else None
+        if type(moment) is int and moment > now:
+            if moment > now + destination.future:
+                made.refused(transform, "in-the-future", f"{roles.time} lies in the future", roles.time)
+                return
+            event[roles.time] = moment = int(now)
+        expires = destination.expires(event)
+        if expires is not None and now > expires - destination.margin:
+            days = (destination.max_age(event) or 0) // 86400
+            made.refused(transform, "too-old", f"{roles.time} is more than {days} days ago", roles.time)
+            return
+        for rule in transform.rules:
+            if not rule.holds(event):
+                faults = rule.faults(event)
+                if rule.level == "error":
+                    made.refused(transform, rule.id, rule.explain(faults), faults[0] if faults else "")
+                    return
+                made.warnings.append(Dropped(rule.id, faults[0] if faults else "", transform.key))
+        try:
+            encoded = _encode(event)
+        except (OverflowError, ValueError, TypeError):
+            made.refused(transform, "number-range", "a number is too large for JSON", "")
+            return
+        for code, path in made.context.warnings:
+            made.warnings.append(Dropped(code, path, transform.key))
+        identity = event.get(roles.id) if roles.id else None
+        name = transform.name or str(event.get(roles.name, ""))
+        identity = identity if identity is None or type(identity) is str else str(identity)
+        made.events.append(Event(name, identity, moment, expires, encoded, transform.key))
+
+
+class _Made:
+    """What one record has given so far."""
+
+    __slots__ = ("context", "events", "limited", "line", "problems", "warnings")
+
+    def __init__(self, context: Context, line: bytes) -> None:
+        self.context = context
+        self.line = line
+        self.limited = False
+        self.events: list[Event] = []
+        self.problems: list[Refusal] = []
+        self.warnings: list[Dropped] = []
+
+    def failed(self, key: str, error: RecordError, compiled: Compiled, parameters: Sequence[Any]) -> Refusal:
+        """An expression that failed, with its place in the mapping."""
+        span = error.span or place_of(error, compiled.spec.documents)
+        path = parameter_at(span, parameters) if span is not None else ""
+        return Refusal(error.code, error.message, key, path, span)
+
+    def refused(self, transform: Transform, code: str, message: str, parameter: str | None) -> None:
+        span = transform.place.key_span()
+        for declared in transform.parameters:
+            if declared.path == parameter:
+                span = declared.place.span()
+        self.problems.append(Refusal(code, message, transform.key, parameter or "", span))
+
+    def incomplete(self, transform: Transform, missing: list[int]) -> None:
+        """The requirements that came out empty, with the paths of the record that were."""
+        record = _decode(self.line)
+        unusable = {path: code for code, path in self.context.warnings}
+        for index in missing:
+            asked = transform.requirements[index]
+            code, empty = "missing", tuple(label(path) for path in asked.paths if not reads(record, path))
+            if asked.parameter in unusable:
+                code = unusable[asked.parameter]
+                message = f"{asked.parameter} is required and could not be used: {CODES.get(code, code)}"
+            elif empty:
+                message = f"{asked.parameter} is required and empty: the record has no {' and no '.join(empty)}"
+            else:
+                message = f"{asked.parameter} is required and came out empty"
+            self.problems.append(Refusal(code, message, transform.key, asked.parameter, asked.span, empty))
+
+
+def parameter_at(span: Span, parameters: Sequence[Any]) -> str:
+    """The dotted path of the parameter that stands at a place of the mapping, or ""."""
+    best, found = (0, 0), ""
+    for parameter in parameters:
+        at = parameter.place.span()
+        if at.file == span.file and best < (at.line, at.column) <= (span.line, span.column):
+            best, found = (at.line, at.column), parameter.path
+    return found
+
+
+def load(path: str | Path, *, full: bool = False) -> Program:
+    """Read and compile a mapping file.
+
+    path     the YAML file
+    full     decode every record whole instead of only what the mapping reads: the same events, only slower
+    raises   MappingError with every problem of the file and of all that it includes
+    """
+    return Program(compile_mapping(mapping.read_mapping(document.read(path)), full=full))
+
+
+def _seconds(now: float | datetime | None) -> float:
+    if now is None:
+        return time.time()
+    if not isinstance(now, datetime):
+        return now
+    if now.tzinfo is None:
+        raise MapperError("now needs a time zone: datetime.now(tz=UTC)")
+    return now.timestamp()
+
+
+def _as_line(record: Any) -> bytes:
+    """A record that is no bytes yet. A dict is mapped as the JSON that it stands for."""
+    if isinstance(record, str):
+        return record.encode()
+    if isinstance(record, bytes | bytearray | memoryview):
+        return bytes(record)
+    if isinstance(record, dict):
+        return _encode(record)
+    raise TypeError("a record is a dict, or a line of JSON")
+
+
+_NOT_AN_OBJECT = Refusal("not-an-object", "the line is JSON, but no object: a record is written in { }")
+
+
+def _unreadable(record: Any, error: Exception) -> Refusal:
+    """Why a line is no record. The parser's message names types and offsets, never what the line says."""
+    if isinstance(error, UnicodeDecodeError):
+        return Refusal("not-utf-8", f"the line is not UTF-8 at byte {error.start}")
+    if isinstance(record, dict) or not isinstance(record, bytes | str):
+        return Refusal("not-json", "the record holds something that JSON cannot say")
+    if isinstance(error, msgspec.ValidationError):
+        return _NOT_AN_OBJECT
+    if isinstance(error, RecursionError):
+        return Refusal("not-json", "the line is nested too deeply")
+    if not record.strip():
+        return Refusal("not-json", "the line is blank")
+    where = str(error).rpartition("(byte ")[2].rstrip(")")
+    at = f" from byte {where}" if where.isdigit() else ""
+    return Refusal("not-json", f"the line is not valid JSON{at}")

@@ -16,7 +16,11 @@ from typing import Any
 
 import msgspec
 
-from .expression import Access
+from .scope import Access
+from .values import is_empty
+
+Path = tuple[str, ...]
+"""Keys from the record down; a list on the way has no key of its own."""
 
 Scalar = str | int | float | bool | None
 
@@ -32,10 +36,10 @@ class PathNode:
     so whatever is read of the one is read of the other.
     """
 
-    __slots__ = ("_forward", "children", "is_whole", "label")
+    __slots__ = ("_forward", "children", "is_whole", "path")
 
-    def __init__(self, label: str) -> None:
-        self.label = label
+    def __init__(self, path: Path = ()) -> None:
+        self.path = path
         self.children: dict[str, PathNode] = {}
         self.is_whole = False
         self._forward: PathNode | None = None
@@ -44,8 +48,13 @@ class PathNode:
         """The node behind ``key``; made when first asked for."""
         node = self.find()
         if key not in node.children:
-            node.children[key] = PathNode(_label(node.label, key))
+            node.children[key] = PathNode((*node.path, key))
         return node.children[key].find()
+
+    @property
+    def label(self) -> str:
+        """The path as an author writes it: ``order.lines``."""
+        return label(self.path)
 
     def element(self) -> PathNode | Element:
         """What an index or a loop takes from the list that stands here."""
@@ -76,6 +85,10 @@ class Element:
         self.node = node
 
     @property
+    def path(self) -> Path:
+        return self.node.path
+
+    @property
     def label(self) -> str:
         return f"{self.node.label}[]"
 
@@ -93,11 +106,16 @@ class Element:
         return self.node.find()
 
 
-def _label(parent: str, key: str) -> str:
-    name = key if key.isidentifier() else f"[{key!r}]"
-    if not parent:
-        return name if key.isidentifier() else f"record{name}"
-    return f"{parent}.{name}" if key.isidentifier() else f"{parent}{name}"
+def label(path: Path) -> str:
+    """A path as an author writes it: ``order.lines``, ``record['Order ID']``."""
+    text = ""
+    for key in path:
+        if not text and key.isidentifier():
+            text = key
+            continue
+        step = f".{key}" if key.isidentifier() else f"[{key!r}]"
+        text = f"{text or 'record'}{step}"
+    return text
 
 
 def merge(nodes: Iterable[PathNode | Element]) -> PathNode:
@@ -134,7 +152,7 @@ class Projection:
         self.root = root
         for access in accesses:
             if len(access.origins) > 1:
-                merge(access.origins)
+                merge(_nodes(access))
         if full:
             root.whole()
         self._plain: set[PathNode] = set()
@@ -160,9 +178,8 @@ class Projection:
         if node not in self._structs:
             slots = {self._slot(key): key for key in node.children}
             fields = [(self._slot(key), self._type(child.find()), None) for key, child in node.children.items()]
-            self._structs[node] = msgspec.defstruct(
-                f"S{len(self._structs)}", fields, bases=(Node,), rename=slots, gc=False
-            )
+            made: Any = msgspec.defstruct(f"S{len(self._structs)}", fields, bases=(Node,), rename=slots, gc=False)
+            self._structs[node] = made
         return self._structs[node]
 
     def _type(self, node: PathNode) -> Any:
@@ -224,7 +241,7 @@ class Resolver(ast.NodeTransformer):
         if isinstance(node.key, int):
             call = ast.Call(_name("p_item"), [self.visit(node.value), ast.Constant(node.key)], [])
             return ast.copy_location(call, node)
-        slot = self.projection.slot(next(iter(node.origins)), node.key)
+        slot = self.projection.slot(_nodes(node)[0], node.key)
         if slot is None:
             call = ast.Call(_name("p_field"), [self.visit(node.value), ast.Constant(node.key)], [])
             return ast.copy_location(call, node)
@@ -237,9 +254,10 @@ class Resolver(ast.NodeTransformer):
 
     def _checked(self, node: Access, struct: str, attribute: str) -> ast.expr:
         """``(t.k7 if type(t := value) is S3 else None)``: for values that are no fixed path of the record."""
-        value = self.visit(node.value)
+        value: ast.expr = self.visit(node.value)
+        subject = value
         if isinstance(value, ast.Name):
-            owner, subject = value.id, value
+            owner = value.id
         else:
             self._temporaries += 1
             owner = f"t{self._temporaries}"
@@ -261,6 +279,11 @@ class Resolver(ast.NodeTransformer):
         return self._locals[path]
 
 
+def _nodes(access: Access) -> list[PathNode | Element]:
+    """The places of the record that a step starts from: this module made them, and passed them out as origins."""
+    return [origin for origin in access.origins if isinstance(origin, PathNode | Element)]
+
+
 def _path(value: ast.expr) -> tuple[str, ...] | None:
     """The keys from the record to this value, or None if it is reached in any other way."""
     if isinstance(value, ast.Name):
@@ -275,10 +298,19 @@ def _name(name: str) -> ast.Name:
     return ast.Name(name, ast.Load())
 
 
-def walk_paths(node: PathNode) -> Iterator[str]:
-    """The label of every path that is read, for reports on fields that nobody reads."""
+def walk_paths(node: PathNode) -> Iterator[Path]:
+    """Every path that is read, for reports on fields that nobody reads."""
     for child in node.children.values():
         found = child.find()
-        yield found.label
+        yield found.path
         if not found.is_whole:
             yield from walk_paths(found)
+
+
+def reads(value: Any, path: Path) -> bool:
+    """Whether anything but emptiness stands at ``path`` of a plainly decoded record; of a list, in any element."""
+    if type(value) is list:
+        return any(reads(element, path) for element in value)
+    if path:
+        return type(value) is dict and reads(value.get(path[0]), path[1:])
+    return not is_empty(value)

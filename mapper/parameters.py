@@ -1,0 +1,280 @@
+"""Declared parameters to the statements that build one event."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from . import nodes
+from .cleaning import CODES
+from .destination import Field
+from .errors import Problem
+from .lists import ListBuilding
+from .lowered import Expression
+from .mapping import Branch, Items, Leaf, ParameterSpec, Place, as_leaf
+from .parts import Parameter, Part, Requirement, placed
+from .projection import Path
+from .scope import MISSING, Scope
+from .shaping import shaper
+from .values import Context, is_empty
+
+
+class Builder(ListBuilding):
+    """Builds one event."""
+
+    def event(self, scope: Scope, role: str, named: Part | None) -> list[ast.stmt]:
+        """The statements that give the event, or the requirements that came out empty."""
+        first = {} if named is None else {role: named}
+        part = self.object(self.tree, self.destination.root, scope, first)
+        self._check_required()
+        assert isinstance(part.value, ast.Name)
+        complete = nodes.is_none(nodes.name("m"))
+        answer = nodes.give(ast.IfExp(complete, part.value, nodes.name("m")))
+        return [nodes.assign("m", nodes.NONE), *part.statements, answer]
+
+    def named(self, name: str, place: Place, known: Field) -> Part | None:
+        """The event's name as the mapping's own key says it."""
+        return self._literal(name, Leaf(place), known)
+
+    def _check_required(self) -> None:
+        for path, asked in self.required.items():
+            if path in self.produced:
+                continue
+            known = self.destination.field(path)
+            about = known.about if known is not None else ""
+            message = f"{path} is required, and nothing in the mapping gives it"
+            self.problems.append(
+                Problem(asked.span, "missing-parameter", message, f"Add it below 'parameters'. {about}")
+            )
+
+    def object(self, spec: Branch, into: Field, scope: Scope, first: Mapping[str, Part] | None = None) -> Part:
+        """An object of parameters; each child is put in when it is not empty.
+
+        first   parts that are made already, which the object begins with
+        """
+        target = self._fresh("d")
+        constants: dict[str, Any] = {}
+        statements: list[ast.stmt] = []
+        children = into.children or {}
+        for key, part in (first or {}).items():
+            self.produced.add(key)
+            if part.constant is not MISSING:
+                constants[key] = part.constant
+            else:
+                statements += self._stored(target, key, key, part, spec.place)
+        for key, child in spec.children.items():
+            if key in (first or {}):
+                continue
+            path = f"{into.path}.{key}" if into.path else key
+            known = children.get(key) or (self.destination.field(path) if into.additional else None)
+            if known is None:
+                self._unknown(key, child.place, into)
+                continue
+            made = self.parameter(child, known, scope)
+            if made is None:
+                continue
+            part = made
+            self.produced.add(path)
+            if part.constant is not MISSING and not statements:
+                constants[key] = part.constant
+            else:
+                statements += self._stored(target, key, path, part, child.place)
+        begun = nodes.assign(target, nodes.constant(constants))
+        return Part(nodes.name(target), [begun, *statements], gathers=True)
+
+    def _stored(self, target: str, key: str, path: str, part: Part, place: Place) -> list[ast.stmt]:
+        """``part`` put into an object unless it is empty; where it is required, that is noted instead."""
+        if part.constant is not MISSING:
+            return [nodes.put(target, key, nodes.constant(part.constant))]
+        otherwise = self._missed(path, place, part.paths)
+        statements = list(part.statements)
+        if isinstance(part.value, ast.Name):
+            variable = part.value.id
+        else:
+            variable = "v"
+            statements.append(nodes.assign(variable, part.value))
+        value = nodes.name(variable)
+        test = value if part.gathers else nodes.is_not_none(value)
+        statements.append(nodes.when(test, [nodes.put(target, key, value)], otherwise))
+        if path in self.open:
+            statements += self._missed_inside(path, target, place, part.paths)
+        elif part.gathers:
+            statements += self._missed_children(path, variable, place)
+        return placed(statements, place.span())
+
+    def _missed(self, path: str, place: Place, paths: tuple[Path, ...]) -> list[ast.stmt]:
+        asked = self.required.get(path)
+        if asked is None:
+            return []
+        span = asked.span if asked.rule == "" and not paths else place.span()
+        self.requirements.append(Requirement(path, span, asked.rule, paths))
+        return [nodes.assign("m", nodes.call("miss", nodes.name("m"), nodes.constant(len(self.requirements) - 1)))]
+
+    def _missed_inside(self, path: str, target: str, place: Place, paths: tuple[Path, ...]) -> list[ast.stmt]:
+        """Required parameters of an object that an expression gives whole."""
+        statements: list[ast.stmt] = []
+        for inner in self.required:
+            if inner.startswith(f"{path}."):
+                self.produced.add(inner)
+                value: ast.expr = nodes.name(target)
+                for key in (path.rpartition(".")[2], *inner[len(path) + 1 :].split(".")):
+                    value = nodes.call("p_field", value, nodes.constant(key))
+                statements.append(nodes.when(nodes.is_none(value), self._missed(inner, place, paths)))
+        return statements
+
+    def _missed_children(self, path: str, variable: str, place: Place) -> list[ast.stmt]:
+        """What the destination requires of an object that is there (a price without its currency, an item without id)."""
+        known = self.destination.field(path)
+        if known is None or known.many or not known.children:
+            return []
+        return self._incomplete(known, variable, place)
+
+    def _unknown(self, key: str, place: Place, into: Field) -> None:
+        if key in self.destination.envelope and not into.path:
+            hint = (
+                "Say it when you send: --test-event-code."
+                if "test" in key
+                else "It belongs to a request, not to an event."
+            )
+            message = f"'{key}' does not belong in a mapping"
+            self.problems.append(Problem(place.key_span(), "request-parameter", message, hint))
+            return
+        names = list(into.children or {})
+        close = difflib.get_close_matches(key, names, 1, 0.6)
+        elsewhere = [path for path in self.destination.fields if path.rpartition(".")[2] == key]
+        if elsewhere:
+            hint = f"{self.destination.title} has it as {elsewhere[0]}: indent it below '{elsewhere[0].rpartition('.')[0]}'."
+            if "." not in elsewhere[0]:
+                hint = f"{self.destination.title} has it at the top of the event, not in {into.path}."
+        elif close:
+            hint = f"Did you mean '{close[0]}'?"
+        elif "custom_data" in names:
+            hint = "A parameter of your own goes below 'custom_data'."
+        else:
+            hint = f"'{into.path}' takes: {', '.join(sorted(names))}."
+        where = f"in '{into.path}'" if into.path else "at the top of an event"
+        message = f"{self.destination.title} has no parameter '{key}' {where}"
+        self.problems.append(Problem(place.key_span(), "unknown-parameter", message, hint))
+
+    def parameter(self, spec: ParameterSpec, known: Field, scope: Scope) -> Part | None:
+        """One declared parameter, or None if it says nothing or is wrong (the problem is noted)."""
+        if isinstance(spec, Branch):
+            long = as_leaf(spec) if known.is_leaf and known.kind != "any" else None
+            if long is not None:
+                return self.leaf(long, known, scope)
+            if known.kind == "list":
+                return self._by_position(spec, known, scope)
+            if known.kind not in ("object", "any"):
+                return self._wrong(spec, known, "an object")
+            part = self.object(spec, known, scope)
+            if not known.many or known.kind == "any":
+                return part
+            return self._list_of_one(part, known, spec)
+        if isinstance(spec, Leaf):
+            return self.leaf(spec, known, scope)
+        if isinstance(spec, Items):
+            if known.kind == "list":
+                return self._positional(list(spec.members), known, scope, spec)
+            if not known.many and known.kind != "any":
+                return self._wrong(spec, known, "a list")
+            return self._members(spec, known, scope)
+        if not known.many and known.kind != "any":
+            return self._wrong(spec, known, "a list (for … each)")
+        return self._loop(spec, known, scope)
+
+    def leaf(self, spec: Leaf, known: Field, scope: Scope) -> Part | None:
+        """One value: prepared now if it is literal, else when a record is mapped."""
+        self._check_options(spec, known)
+        expression = self.expressions.value(spec.place, scope)
+        if expression is None:
+            return None
+        condition = None
+        if spec.condition is not None:
+            condition = self.expressions.condition(spec.condition, scope)
+        literal = expression.constant is not MISSING
+        self.parameters.append(
+            Parameter(
+                known.path,
+                spec.place,
+                known,
+                expression.paths,
+                literal,
+                spec.condition,
+                spec.options,
+                expression.digest,
+            )
+        )
+        if literal and known.kind != "time" and condition is None and known.companion is None:
+            return self._literal(expression.constant, spec, known)
+        if not known.is_leaf:
+            if literal:
+                return self._wrong(spec, known, "text")
+            expression.whole()
+            self.open.add(known.path)
+            self._open_children(known)
+            value = nodes.call(self.prepared(shaper(known)), expression.node, nodes.name("ctx"))
+        else:
+            expression.whole()
+            value = self._prepared(expression, spec, known, scope)
+        if condition is not None:
+            value = ast.IfExp(condition.node, value, nodes.NONE)
+        return Part(value, paths=expression.paths)
+
+    def _prepared(self, expression: Expression, spec: Leaf, known: Field, scope: Scope) -> ast.expr:
+        prepare = self.prepared(known.preparer(spec.options))
+        arguments = [expression.node, nodes.name("ctx")]
+        if known.companion is not None:
+            other = self._companion(known.companion, scope)
+            if other is not None:
+                arguments.append(other)
+        return nodes.call(prepare, *arguments)
+
+    def _companion(self, path: str, scope: Scope) -> ast.expr | None:
+        """The value that another parameter is made from (a postal code is read by its country)."""
+        spec: ParameterSpec | None = self.tree
+        for key in path.split("."):
+            spec = spec.children.get(key) if isinstance(spec, Branch) else None
+        if isinstance(spec, Branch):
+            spec = as_leaf(spec)
+        if not isinstance(spec, Leaf):
+            return None
+        expression = self.expressions.value(spec.place, scope)
+        if expression is None:
+            return None
+        expression.whole()
+        return nodes.constant(expression.constant) if expression.constant is not MISSING else expression.node
+
+    def _literal(self, value: Any, spec: Leaf, known: Field) -> Part | None:
+        if not known.is_leaf:
+            if is_empty(value):
+                return None
+            return self._wrong(spec, known, "a single value")
+        context = Context(0.0)
+        prepared = known.preparer(spec.options)(value, context)
+        if context.warnings or (prepared is None and not is_empty(value)):
+            code = context.warnings[0][0] if context.warnings else "bad-value"
+            message = f"{known.path} cannot take this value: {CODES.get(code, code)}"
+            hint = f"{known.about}" if not known.allowed else f"It is one of: {', '.join(map(str, known.allowed))}."
+            self.problems.append(Problem(spec.place.span(), "bad-literal", message, hint))
+            return None
+        if prepared is None:
+            return None
+        self.literals[known.path] = prepared
+        return Part(constant=prepared)
+
+    def _check_options(self, spec: Leaf, known: Field) -> None:
+        for option in spec.options:
+            if option not in known.options:
+                names = sorted({"value", "if", *known.options})
+                close = difflib.get_close_matches(option, names, 1)
+                hint = f"Did you mean '{close[0]}'?" if close else f"Beside 'value' it takes: {', '.join(names)}."
+                span = Place(spec.place.document, (*spec.place.path[:-1], option)).key_span()
+                message = f"{known.path} has no option '{option}'"
+                self.problems.append(Problem(span, "unknown-option", message, hint))
+
+    def _open_children(self, known: Field) -> None:
+        for path in self.destination.fields:
+            if path.startswith(f"{known.path}."):
+                self.produced.add(path)

@@ -1,0 +1,169 @@
+"""What is common to building objects, lists and values: the parts of an event in the making.
+
+A parameter becomes a ``Part``: statements to run first, and an expression for its prepared value. What the mapping
+says literally is prepared when the mapping is compiled, and becomes a constant. A part knows which paths of the
+record it reads, so that a refusal can name the one that was empty.
+"""
+
+from __future__ import annotations
+
+import ast
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import nodes
+from .destination import Destination, Field
+from .errors import Problem, Span
+from .lowered import Expressions
+from .mapping import Branch, Leaf, ParameterSpec, Place
+from .projection import Path
+from .scope import MISSING, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A parameter without which the event is not sent: who asks for it, and where its value comes from.
+
+    ``rule`` is the id of the destination's rule, or "" if the mapping itself requires it.
+    """
+
+    parameter: str
+    span: Span
+    rule: str = ""
+    paths: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One declared value: its dotted path, where it stands, and the paths of the record it reads.
+
+    ``digest`` is "last" if the expression ends in a hash, "inside" if there is one on the way, else "".
+    """
+
+    path: str
+    place: Place
+    field: Field
+    paths: tuple[Path, ...]
+    literal: bool
+    condition: Place | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
+
+
+@dataclass(slots=True)
+class Part:
+    """A value in the making: ``statements`` first, then ``value``; or a ``constant`` known already.
+
+    ``gathers`` says that ``value`` is a dict or list that is left out when it is empty; else it is left out when None.
+    """
+
+    value: ast.expr = nodes.NONE
+    statements: list[ast.stmt] = field(default_factory=list)
+    gathers: bool = False
+    constant: Any = MISSING
+    paths: tuple[Path, ...] = ()
+
+
+class Building(ABC):
+    """Builds one event. What it learns on the way is what the checks decide by.
+
+    literals   parameters whose value is known, as sent
+    produced   parameters that can come out at all
+    open       objects whose keys are known only when a record is mapped
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        tree: Branch,
+        expressions: Expressions,
+        required: Mapping[str, Requirement],
+        prepared: Callable[[Any], str],
+    ) -> None:
+        self.destination = destination
+        self.tree = tree
+        self.expressions = expressions
+        self.problems = expressions.problems
+        self.required = dict(required)
+        self.prepared = prepared
+        self.requirements: list[Requirement] = []
+        self.literals: dict[str, Any] = {}
+        self.produced: set[str] = set()
+        self.open: set[str] = set()
+        self.parameters: list[Parameter] = []
+        self._count = 0
+
+    @abstractmethod
+    def parameter(self, spec: ParameterSpec, known: Field, scope: Scope) -> Part | None:
+        """One declared parameter, or None if it says nothing or is wrong (the problem is noted)."""
+
+    def _incomplete(self, known: Field, variable: str, place: Place) -> list[ast.stmt]:
+        statements: list[ast.stmt] = []
+        for name, child in (known.children or {}).items():
+            if not child.required or child.path in self.required or child.path in self.literals:
+                continue
+            if child.path not in self.produced:
+                message = f"{child.path} is required wherever {known.path} is sent, and nothing gives it"
+                hint = f"Add '{name}:' here: {child.about}"
+                self.problems.append(Problem(place.span(), "missing-parameter", message, hint))
+                continue
+            paths = next((p.paths for p in self.parameters if p.path == child.path), ())
+            self.requirements.append(Requirement(child.path, place.span(), child.rule, paths))
+            noted = nodes.call("miss", nodes.name("m"), nodes.constant(len(self.requirements) - 1))
+            body = nodes.when(nodes.lacks(variable, name), [nodes.assign("m", noted)])
+            statements.append(nodes.when(nodes.name(variable), [body]))
+        return statements
+
+    def _pushed(self, target: str, part: Part, known: Field, place: Place) -> list[ast.stmt]:
+        if part.constant is not MISSING:
+            return [nodes.push(target, nodes.constant(part.constant))]
+        statements = list(part.statements)
+        variable = part.value.id if isinstance(part.value, ast.Name) else "v"
+        if not isinstance(part.value, ast.Name):
+            statements.append(nodes.assign(variable, part.value))
+        value = nodes.name(variable)
+        statements.append(nodes.when(value if part.gathers else nodes.is_not_none(value), [nodes.push(target, value)]))
+        if part.gathers and known.children:
+            statements += self._incomplete(known, variable, place)
+        return placed(statements, place.span())
+
+    @abstractmethod
+    def _literal(self, value: Any, spec: Leaf, known: Field) -> Part | None:
+        """A value that is written out, prepared now."""
+
+    def _wrong(self, spec: ParameterSpec, known: Field, got: str) -> Part | None:
+        message = f"{known.path} takes {_takes(known)}, not {got}"
+        self.problems.append(Problem(spec.place.span(), "wrong-type", message, known.about))
+        return None
+
+    def _fresh(self, letter: str) -> str:
+        self._count += 1
+        return f"{letter}{self._count}"
+
+
+def single(known: Field) -> Field:
+    """The field of one item of a list."""
+    return replace(known, many=False) if known.many else known
+
+
+def _takes(known: Field) -> str:
+    words = {
+        "object": "an object",
+        "list": "a list of positions",
+        "time": "a time",
+        "flag": "0 or 1",
+        "any": "anything",
+    }
+    word = words.get(known.kind, f"a{'n' if known.kind[0] in 'aeio' else ''} {known.kind}").replace("a text", "text")
+    return f"a list of values ({known.kind})" if known.many and known.is_leaf else word
+
+
+def placed(statements: list[ast.stmt], span: Span) -> list[ast.stmt]:
+    """Statements stand where their parameter stands, so that a traceback shows the YAML line."""
+    for statement in statements:
+        if not hasattr(statement, "lineno"):
+            statement.lineno = statement.end_lineno = span.line
+            statement.col_offset, statement.end_col_offset = span.column - 1, span.end - 1
+    return statements

@@ -1,0 +1,90 @@
+"""Objects and lists that an expression computes, cleaned while the record is mapped.
+
+``custom_data: "{{ properties | omit('email') }}"`` gives an object whose keys are known only then. Each key that the
+destination knows is cleaned as if it had been declared; any other key stays if the destination takes free keys there,
+and is left out with a warning if not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .destination import Field
+from .values import Context, is_empty, pruned
+
+Shape = Callable[[Any, Context], Any]
+
+
+def shaper(field: Field) -> Shape:
+    """What turns any value into a prepared value of ``field``, or None if nothing usable is left. Never raises."""
+    one = _one(field)
+    if not field.many or field.is_leaf:
+        return one
+
+    def every(value: Any, context: Context) -> Any:
+        if is_empty(value):
+            return None
+        items = value if type(value) is list else [value]
+        shaped = [item for item in (one(item, context) for item in items) if item is not None]
+        return shaped or None
+
+    return every
+
+
+def _one(field: Field) -> Shape:
+    if field.kind == "list":
+        return _positional(field)
+    if field.kind == "object":
+        return _object(field)
+    prepare = field.preparer({})
+
+    def leaf(value: Any, context: Context) -> Any:
+        return prepare(value, context)
+
+    return leaf
+
+
+def _object(field: Field) -> Shape:
+    children = {name: shaper(child) for name, child in (field.children or {}).items()}
+    path, additional = field.path, field.additional
+
+    def shape(value: Any, context: Context) -> Any:
+        if type(value) is not dict:
+            if not is_empty(value):
+                context.warn("wrong-type", path)
+            return None
+        prepared: dict[str, Any] = {}
+        for key, part in value.items():
+            child = children.get(key)
+            if child is not None:
+                part = child(part, context)
+            elif additional:
+                part = pruned(part)
+            else:
+                context.warn("unknown-parameter", path)
+                continue
+            if part is not None:
+                prepared[key] = part
+        return prepared or None
+
+    return shape
+
+
+def _positional(field: Field) -> Shape:
+    slots = [position.preparer({}) for position in field.positions]
+    path = field.path
+
+    def shape(value: Any, context: Context) -> Any:
+        if is_empty(value):
+            return None
+        if type(value) is not list or len(value) > len(slots):
+            context.warn("wrong-type", path)
+            return None
+        parts = [slot(part, context) for slot, part in zip(slots, value, strict=False)]
+        if all(part is None for part in parts):
+            return None
+        parts += [None] * (len(slots) - len(parts))
+        return ["" if part is None else part for part in parts]
+
+    return shape
