@@ -107,3 +107,29 @@ def free(parent: Field, name: str) -> Field:
         rule=parent.rule,
         cleaning=cleaning.declare("any"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The paths of the parameters that are an event's name, id and time; a destination may lack the last two."""
+
+    name: str
+    id: str | None = None
+    time: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StandardEvent:
+    """An event that the destination knows by name.
+
+    labels      the name that its pages show, then other spellings
+    parameters  paths that the destination lists for it; ``required`` are those without which it is refused
+    """
+
+    name: str
+    label: str
+    labels: tuple[str, ...] = ()
+    about: str = ""
+    parameters: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    source: str = ""

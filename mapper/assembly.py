@@ -1,0 +1,416 @@
+"""From a destination file as declared to its live parts; every problem with its place, all at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from . import cleaning, rules
+from .answers import Answers, Codes, Culprit, Row, Usage
+from .declared import Declared, Steps
+from .errors import Level, Problem
+from .fields import Field, Roles, StandardEvent
+from .request import PATH_FORMATS, Batch, Proof, Request, Setting, Token
+from .rules import Rule
+from .windows import Fresh, Windows, seconds
+
+_PARTS: Final = ("require", "one_of", "not_only", "values", "spelling", "order", "age", "fresh", "personal")
+_URL: Final = re.compile(r"https://([a-z0-9-]+(?:\.[a-z0-9-]+)+)(/[A-Za-z0-9._~{}/-]*)\Z")
+_NAME: Final = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
+_RANGE: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})\Z")
+_HUNDRED: Final = re.compile(r"([1-5])xx\Z")
+_ALL: Final = Codes(any_code=True)
+
+
+class Assembly:
+    """Builds the parts of one destination; ``problems`` collects what is wrong with its file."""
+
+    def __init__(self, declared: Declared) -> None:
+        self.declared = declared
+        self.value = declared.value
+        self.problems: list[Problem] = []
+        self.sources: Mapping[str, str] = self.value.get("sources") or {}
+        self.fields: dict[str, Field] = {}
+        self.root = Field(path="", name="", kind="object")
+        self.settings: dict[str, Setting] = {}
+
+    def refuse(self, steps: Steps, code: str, message: str, hint: str = "") -> None:
+        self.problems.append(self.declared.problem(steps, code, message, hint))
+
+    # -- parameters ------------------------------------------------------------------------------------------------
+
+    def read_fields(self) -> None:
+        """Read ``fields``; afterwards ``root`` and ``fields`` are complete."""
+        declared = self.value.get("fields") or {}
+        if not declared:
+            self.refuse(("fields",), "missing-key", "a destination declares its parameters under 'fields'")
+        top = {"source": "", "section": "", "rule": ""}
+        children = {name: self.field(("fields", name), name, "", one, top) for name, one in declared.items()}
+        self.root = Field(path="", name="", kind="object", children=children)
+        self.fields = {one.path: one for child in children.values() for one in child.walk()}
+        for one in self.fields.values():
+            if one.companion is not None and one.companion not in self.fields:
+                steps = self.steps(one.path)
+                self.unknown((*steps, "companion"), one.companion)
+
+    def read_envelope(self) -> dict[str, Field]:
+        top = {"source": "", "section": "", "rule": ""}
+        declared = self.value.get("envelope") or {}
+        return {name: self.field(("envelope", name), name, "", one, top) for name, one in declared.items()}
+
+    def field(self, steps: Steps, name: str, above: str, declared: Any, inherited: Mapping[str, str]) -> Field:
+        """One parameter and all below it; source, section and rule go down to what says nothing of its own."""
+        said: Mapping[str, Any] = declared or {}
+        path = f"{above}.{name}" if above else name
+        own = {key: said.get(key, inherited[key]) for key in ("source", "section", "rule")}
+        if "source" in said:
+            own["source"] = self.source((*steps, "source"), said["source"])
+        if own["rule"] and own["rule"] not in (self.value.get("rules") or {}):
+            self.refuse((*steps, "rule"), "unknown-rule", f"there is no rule '{own['rule']}'", "Declare it under 'rules'.")
+        inner = said.get("fields")
+        kind = said.get("kind", "object" if inner else "text")
+        below = {**own, "rule": ""}
+        children = {
+            key: self.field((*steps, "fields", key), key, path, one, below) for key, one in (inner or {}).items()
+        }
+        if inner and kind != "object":
+            self.refuse((*steps, "kind"), "wrong-kind", "only an object has 'fields'", "Write 'kind: object'.")
+        label = said.get("label", name)
+        return Field(
+            path=path,
+            name=name,
+            kind=kind,
+            label=label,
+            labels=(label, *said.get("also", ())),
+            about=said.get("about", ""),
+            **own,
+            many=said.get("many", False),
+            hash="sha256" if said.get("hash") == "sha256" else "",
+            never_hash=said.get("hash") == "never",
+            required=said.get("required", False),
+            children=children if kind == "object" else None,
+            additional=said.get("additional", False),
+            positions=self.positions(path, said.get("positions") or ()),
+            **_limits(said),
+            companion=said.get("companion"),
+            options=frozenset(said.get("options", ())),
+            example=said.get("example"),
+            cleaning=self.cleaning(steps, kind, said),
+        )
+
+    def positions(self, path: str, declared: Iterable[Mapping[str, Any]]) -> tuple[Field, ...]:
+        return tuple(
+            Field(
+                path=f"{path}.{one['name']}",
+                name=one["name"],
+                label=one["name"],
+                about=one.get("about", ""),
+                required=one.get("required", False),
+                allowed=tuple(one.get("allowed", ())),
+                cleaning=cleaning.declare("text"),
+            )
+            for one in declared
+        )
+
+    def cleaning(self, steps: Steps, kind: str, said: Mapping[str, Any]) -> Any:
+        if kind in ("object", "list"):
+            return None
+        try:
+            return cleaning.declare(kind, said)
+        except ValueError as error:
+            self.refuse((*steps, "clean"), "unknown-cleaning", str(error))
+            return None
+
+    def source(self, steps: Steps, text: str) -> str:
+        if text in self.sources:
+            return self.sources[text]
+        if not text.startswith("https://"):
+            hint = "Write an address, or a name that stands under 'sources'."
+            self.refuse(steps, "unknown-source", f"there is no source '{text}'", hint)
+        return text
+
+    def steps(self, path: str) -> Steps:
+        """Where a parameter is declared."""
+        steps: tuple[str | int, ...] = ("fields",)
+        at = self.root
+        while path:
+            name = next(n for n in (at.children or {}) if path == n or path.startswith(n + "."))
+            steps = (*steps, name) if at is self.root else (*steps, "fields", name)
+            at, path = (at.children or {})[name], path[len(name) + 1 :]
+        return steps
+
+    def known(self, steps: Steps, path: str) -> None:
+        """Refuse a path that is no parameter."""
+        parent = self.fields.get(path.rpartition(".")[0])
+        if path not in self.fields and not (parent is not None and parent.additional):
+            self.unknown(steps, path)
+
+    def unknown(self, steps: Steps, path: str) -> None:
+        hint = f"Did you mean '{near}'?" if (near := nearest(path, self.fields)) else ""
+        self.refuse(steps, "unknown-parameter", f"there is no parameter '{path}'", hint)
+
+    # -- the rest of the file ----------------------------------------------------------------------------------------
+
+    def read_roles(self) -> Roles:
+        declared = self.value.get("roles") or {}
+        for role, path in declared.items():
+            if path is not None:
+                self.known(("roles", role), path)
+        if not declared.get("name"):
+            self.refuse(("roles",), "missing-key", "'roles' says which parameter is the event's 'name'")
+        return Roles(declared.get("name", ""), declared.get("id"), declared.get("time"))
+
+    def read_limited(self) -> dict[str, Any]:
+        declared = self.value.get("limited") or {}
+        for name in declared:
+            self.known(("limited", name), name)
+        return dict(declared)
+
+    def read_events(self) -> dict[str, StandardEvent]:
+        found: dict[str, StandardEvent] = {}
+        for name, one in (self.value.get("events") or {}).items():
+            said = one or {}
+            for key in ("parameters", "required"):
+                for i, path in enumerate(said.get(key, ())):
+                    self.known(("events", name, key, i), path)
+            source = self.source(("events", name, "source"), said["source"]) if "source" in said else ""
+            label = said.get("label", name)
+            parameters, required = tuple(said.get("parameters", ())), tuple(said.get("required", ()))
+            labels = (label, *said.get("also", ()))
+            found[name] = StandardEvent(name, label, labels, said.get("about", ""), parameters, required, source)
+        return found
+
+    def read_windows(self) -> Windows:
+        said = self.value.get("windows") or {}
+        cases = tuple(
+            (
+                self.conditions(("windows", "max_age_when", i, "when"), one["when"]),
+                self.seconds(("windows", "max_age_when", i, "max_age"), one["max_age"]),
+            )
+            for i, one in enumerate(said.get("max_age_when", ()))
+        )
+        fresh = tuple(
+            Fresh(rules.conditions(part.get("when")), rules.getter(part["fresh"]), seconds(part["within"]) or 0)
+            for one in (self.value.get("rules") or {}).values()
+            for part in one.get("parts", ())
+            if "fresh" in part and "within" in part
+        )
+        limits = {key: self.seconds(("windows", key), said[key]) for key in said if key != "max_age_when"}
+        return Windows(
+            limits.get("max_age"), cases, fresh, limits.get("max_future", 60), limits.get("margin", 60)
+        )
+
+    def seconds(self, steps: Steps, text: str) -> int:
+        found = seconds(text)
+        if found is None:
+            self.refuse(steps, "bad-duration", "this is no duration", "Write 60 s, 48 hours or 7 days.")
+        return found or 0
+
+    def conditions(self, steps: Steps, when: Mapping[str, Any] | None) -> tuple[rules.Condition, ...]:
+        for path, expected in (when or {}).items():
+            self.known((*steps, path), path)
+            if isinstance(expected, dict) and set(expected) != {"not"}:
+                hint = "Write a value, a list of values, 'present', 'absent' or {not: …}."
+                self.refuse((*steps, path), "bad-condition", "this is no condition", hint)
+                return ()
+        return rules.conditions(when)
+
+    def read_rules(self, windows: Windows, events: Iterable[str]) -> tuple[Rule, ...]:
+        found: list[Rule] = []
+        for name, one in (self.value.get("rules") or {}).items():
+            steps = ("rules", name)
+            if "title" not in one:
+                self.refuse(steps, "missing-key", f"rule '{name}' has no 'title'")
+            about = {
+                "id": name,
+                "title": one.get("title", ""),
+                "source": self.source((*steps, "source"), one["source"]) if "source" in one else "",
+            }
+            level: Level = one.get("level", "error")
+            parts = one.get("parts", ())
+            if not parts:
+                kind = one.get("check", "fields")
+                found.append(Rule(**about, level=level, kind=kind, remedy=one.get("remedy", "")))
+            for i, part in enumerate(parts):
+                rule = self.part((*steps, "parts", i), part, about, level, windows, tuple(events))
+                found += [rule] if rule is not None else []
+        return tuple(found)
+
+    def part(
+        self,
+        steps: Steps,
+        part: Mapping[str, Any],
+        about: Mapping[str, str],
+        level: Level,
+        windows: Windows,
+        events: tuple[str, ...],
+    ) -> Rule | None:
+        kinds = [kind for kind in _PARTS if kind in part]
+        if len(kinds) != 1:
+            message = "a part of a rule demands one thing" if kinds else "a part of a rule demands something"
+            self.refuse(steps, "bad-rule", message, f"Give it one of: {', '.join(_PARTS)}.")
+            return None
+        kind = kinds[0]
+        groups = tuple(tuple(group) for group in part.get("one_of", part.get("sets", ())))
+        paths = _paths(kind, part)
+        for path in paths:
+            self.known((*steps, kind), path)
+        return Rule(
+            **about,
+            level=part.get("level", level),
+            kind=kind,
+            message=part.get("message", "{path} breaks the rule"),
+            remedy=part.get("remedy", ""),
+            when=self.conditions((*steps, "when"), part.get("when")),
+            paths=paths,
+            groups=groups,
+            find=self.find(steps, kind, part, windows, events),
+        )
+
+    def find(
+        self, steps: Steps, kind: str, part: Mapping[str, Any], windows: Windows, events: tuple[str, ...]
+    ) -> rules.Faults:
+        said = part[kind]
+        makers: Mapping[str, Callable[[], rules.Faults]] = {
+            "require": lambda: rules.require(said),
+            "one_of": lambda: rules.one_of(said),
+            "not_only": lambda: rules.not_only(said, part.get("sets", ())),
+            "values": lambda: rules.values(said),
+            "spelling": lambda: rules.spelling(said, events),
+            "order": lambda: rules.order(said[0], said[1]),
+            "age": lambda: rules.age(said, windows.of, windows.future),
+            "fresh": lambda: rules.fresh(said, self.seconds((*steps, "within"), part.get("within", ""))),
+            "personal": lambda: rules.personal(said, part.get("urls", ()), part.get("keys", ())),
+        }
+        return makers[kind]()
+
+    # -- requests and answers ----------------------------------------------------------------------------------------
+
+    def read_settings(self) -> None:
+        for name, one in (self.value.get("settings") or {}).items():
+            self.settings[name] = Setting(name, **one)
+
+    def read_request(self) -> Request:
+        said = self.value.get("request") or {}
+        url = said.get("url", "")
+        if not _URL.match(url):
+            hint = "Write https://, the host's name, and a path in which settings may stand in braces."
+            self.refuse(("request", "url"), "bad-url", "this address cannot be used", hint)
+        for name in _NAME.findall(url):
+            if name not in self.settings:
+                self.refuse(("request", "url"), "unknown-setting", f"there is no setting '{name}'")
+            elif self.settings[name].format not in PATH_FORMATS:
+                message = f"setting '{name}' may hold text that changes the address"
+                hint = f"Give it a format: {', '.join(sorted(PATH_FORMATS))}."
+                self.refuse(("settings", name), "unsafe-setting", message, hint)
+        token = said.get("token")
+        proof = said.get("proof")
+        for key, one in (("token", token), ("proof", proof)):
+            if one is not None and one["setting"] not in self.settings:
+                steps = ("request", key, "setting")
+                self.refuse(steps, "unknown-setting", f"there is no setting '{one['setting']}'")
+        return Request(
+            method=said.get("method", "POST"),
+            url=url if _URL.match(url) else "https://invalid.invalid/",
+            events=said.get("events", "data"),
+            token=_token(token) if token is not None else None,
+            proof=Proof(**proof) if proof is not None else None,
+            test_code=said.get("test_code"),
+            headers=said.get("headers") or {},
+        )
+
+    def read_batch(self) -> Batch:
+        return Batch(**(self.value.get("batch") or {}))
+
+    def read_answers(self) -> Answers:
+        said = self.value.get("responses") or {}
+        taken, error = said.get("accepted") or {"status": "2xx"}, said.get("error") or {}
+        names = {name for path in self.fields for name in (path, path.rpartition(".")[2])}
+        return Answers(
+            accepted=self.codes(("responses", "accepted", "status"), taken.get("status", "2xx")) or _ALL,
+            where=tuple((path, tuple(wanted)) for path, wanted in (taken.get("where") or {}).items()),
+            received=taken.get("received"),
+            messages=taken.get("messages"),
+            error=error.get("object"),
+            code=error.get("code"),
+            subcode=error.get("subcode"),
+            transient=error.get("transient"),
+            message=tuple(error.get("message", ())),
+            trace=tuple(error.get("trace", ())),
+            culprits=tuple(Culprit(c["in"], c["after"], c["before"]) for c in said.get("culprits", ())),
+            usage=tuple(
+                Usage(u["header"].lower(), frozenset(u["percent"]), u.get("seconds", ""), u.get("minutes", ""))
+                for u in said.get("usage", ())
+            ),
+            table=tuple(self.row(i, row) for i, row in enumerate(said.get("table", ()))),
+            words=frozenset(names),
+        )
+
+    def row(self, i: int, said: Mapping[str, Any]) -> Row:
+        steps = ("responses", "table", i)
+        codes = {
+            key: self.codes((*steps, key), said[key]) if key in said else None for key in ("status", "code", "subcode")
+        }
+        return Row(
+            said["means"],
+            said.get("reason", ""),
+            **codes,
+            transient=said.get("transient"),
+            remedy=said.get("remedy", ""),
+            unclear=said.get("unclear", False),
+            wait=float(self.seconds((*steps, "wait"), said["wait"])) if "wait" in said else None,
+            tries=said.get("tries"),
+            then=said.get("then", "stop"),
+        )
+
+    def codes(self, steps: Steps, said: Any) -> Codes | None:
+        """``200``, ``5xx``, ``200-299``, ``present``, or a list of such."""
+        single: set[int] = set()
+        ranges: list[tuple[int, int]] = []
+        for one in said if isinstance(said, list) else [said]:
+            if one == "present":
+                return _ALL
+            if type(one) is int:
+                single.add(one)
+            elif match := _RANGE.match(str(one)):
+                ranges.append((int(match[1]), int(match[2])))
+            elif match := _HUNDRED.match(str(one)):
+                ranges.append((int(match[1]) * 100, int(match[1]) * 100 + 99))
+            else:
+                hint = "Write a number, a range such as 200-299, 5xx, present, or a list of these."
+                self.refuse(steps, "bad-code", "this is no code", hint)
+        return Codes(frozenset(single), tuple(ranges))
+
+
+def nearest(path: str, known: Iterable[str]) -> str:
+    """The known path that looks most like ``path``, or ""."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(path, list(known), 1, 0.6)), "")
+
+
+def _limits(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "allowed": tuple(said.get("allowed", ())),
+        "min": said.get("min"),
+        "max": said.get("max"),
+        "max_length": said.get("max_length"),
+        "keep_empty": said.get("keep_empty", False),
+    }
+
+
+def _paths(kind: str, part: Mapping[str, Any]) -> tuple[str, ...]:
+    """The parameters that a part of a rule speaks of."""
+    said = part[kind]
+    if kind == "one_of":
+        return tuple(dict.fromkeys(path for group in said for path in group))
+    if kind == "personal":
+        return (*said, *part.get("urls", ()))
+    return (said,) if isinstance(said, str) else tuple(said)
+
+
+def _token(said: Mapping[str, Any]) -> Token:
+    return Token(
+        said["setting"], said["in"], said.get("query"), said.get("header"), said.get("scheme", ""), said.get("body")
+    )
