@@ -31,8 +31,8 @@ _decode = msgspec.json.Decoder().decode
 class Answer:
     """An answer, understood.
 
-    meaning          ``accepted``; ``refused``: an event is wrong; ``too-large``: send fewer at once; ``retry``; ``throttled``:
-                     everybody who uses the token must slow down; ``stop``: a person must act
+    meaning          ``accepted``; ``refused``: an event is wrong; ``too-large``: send fewer at once; ``retry``;
+                     ``throttled``: all who use the token must slow down; ``stop``: a person must act
     reason           a stable word for reports, such as ``token`` or ``too-old``
     code             the destination's code (``100/2804003``), else ``http-502``
     message          from the answer, made safe; ``remedy`` is ours
@@ -190,9 +190,7 @@ class Answers:
         received = at(data, self.received) if self.received is not None else sent
         if type(received) is not int or received != sent:
             known = received if type(received) is int else None
-            remedy = (
-                "The destination confirmed another number of events than was sent; look into its own log."
-            )
+            remedy = "The destination confirmed another number of events than was sent; look into its own log."
             return Answer(
                 "retry",
                 "miscount",
@@ -324,8 +322,6 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     if text.isascii() and text.isdigit() and len(text) < 10:
         return float(text)
     try:
-        return max(
-            0.0, (parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"])).total_seconds()
-        )
+        return max(0.0, (parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"])).total_seconds())
     except (KeyError, ValueError, TypeError, IndexError, OverflowError):
         return None

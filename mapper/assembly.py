@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from . import cleaning, rules
-from .answers import Answers, Codes, Culprit, Row, Usage
 from .declared import Declared, Steps
 from .errors import Level, Problem
 from .fields import Field, Roles, StandardEvent
-from .request import PATH_FORMATS, Batch, Proof, Request, Setting, Token
 from .rules import Rule
 from .windows import Fresh, Windows, seconds
 
 _PARTS: Final = ("require", "one_of", "not_only", "values", "spelling", "order", "age", "fresh", "personal")
-_URL: Final = re.compile(r"https://([a-z0-9-]+(?:\.[a-z0-9-]+)+)(/[A-Za-z0-9._~{}/-]*)\Z")
-_NAME: Final = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
-_RANGE: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})\Z")
-_HUNDRED: Final = re.compile(r"([1-5])xx\Z")
-_ALL: Final = Codes(any_code=True)
 
 
 class Assembly:
@@ -33,7 +25,7 @@ class Assembly:
         self.sources: Mapping[str, str] = self.value.get("sources") or {}
         self.fields: dict[str, Field] = {}
         self.root = Field(path="", name="", kind="object")
-        self.settings: dict[str, Setting] = {}
+        self.later: list[tuple[Steps, Mapping[str, Any]]] = []
 
     def refuse(self, steps: Steps, code: str, message: str, hint: str = "") -> None:
         self.problems.append(self.declared.problem(steps, code, message, hint))
@@ -47,8 +39,10 @@ class Assembly:
             self.refuse(("fields",), "missing-key", "a destination declares its parameters under 'fields'")
         top = {"source": "", "section": "", "rule": ""}
         children = {name: self.field(("fields", name), name, "", one, top) for name, one in declared.items()}
-        self.root = Field(path="", name="", kind="object", children=children)
+        self.root = Field(path="", name="", kind="object", label="an event", children=children)
         self.fields = {one.path: one for child in children.values() for one in child.walk()}
+        for steps, when in self.later:
+            self.conditions(steps, when)
         for one in self.fields.values():
             if one.companion is not None and one.companion not in self.fields:
                 steps = self.steps(one.path)
@@ -67,7 +61,9 @@ class Assembly:
         if "source" in said:
             own["source"] = self.source((*steps, "source"), said["source"])
         if own["rule"] and own["rule"] not in (self.value.get("rules") or {}):
-            self.refuse((*steps, "rule"), "unknown-rule", f"there is no rule '{own['rule']}'", "Declare it under 'rules'.")
+            self.refuse(
+                (*steps, "rule"), "unknown-rule", f"there is no rule '{own['rule']}'", "Declare it under 'rules'."
+            )
         inner = said.get("fields")
         kind = said.get("kind", "object" if inner else "text")
         below = {**own, "rule": ""}
@@ -96,8 +92,17 @@ class Assembly:
             companion=said.get("companion"),
             options=frozenset(said.get("options", ())),
             example=said.get("example"),
+            recommended=self.recommended(steps, said.get("recommended", False)),
+            cleaned="clean" in said,
             cleaning=self.cleaning(steps, kind, said),
         )
+
+    def recommended(self, steps: Steps, said: bool | Mapping[str, Any]) -> tuple[rules.Condition, ...] | None:
+        """The conditions under which a parameter should be there; none at all if it says `true`."""
+        if isinstance(said, bool):
+            return () if said else None
+        self.later.append(((*steps, "recommended"), said))
+        return rules.conditions(said)
 
     def positions(self, path: str, declared: Iterable[Mapping[str, Any]]) -> tuple[Field, ...]:
         return tuple(
@@ -197,9 +202,7 @@ class Assembly:
             if "fresh" in part and "within" in part
         )
         limits = {key: self.seconds(("windows", key), said[key]) for key in said if key != "max_age_when"}
-        return Windows(
-            limits.get("max_age"), cases, fresh, limits.get("max_future", 60), limits.get("margin", 60)
-        )
+        return Windows(limits.get("max_age"), cases, fresh, limits.get("max_future", 60), limits.get("margin", 60))
 
     def seconds(self, steps: Steps, text: str) -> int:
         found = seconds(text)
@@ -285,103 +288,6 @@ class Assembly:
         }
         return makers[kind]()
 
-    # -- requests and answers ----------------------------------------------------------------------------------------
-
-    def read_settings(self) -> None:
-        for name, one in (self.value.get("settings") or {}).items():
-            self.settings[name] = Setting(name, **one)
-
-    def read_request(self) -> Request:
-        said = self.value.get("request") or {}
-        url = said.get("url", "")
-        if not _URL.match(url):
-            hint = "Write https://, the host's name, and a path in which settings may stand in braces."
-            self.refuse(("request", "url"), "bad-url", "this address cannot be used", hint)
-        for name in _NAME.findall(url):
-            if name not in self.settings:
-                self.refuse(("request", "url"), "unknown-setting", f"there is no setting '{name}'")
-            elif self.settings[name].format not in PATH_FORMATS:
-                message = f"setting '{name}' may hold text that changes the address"
-                hint = f"Give it a format: {', '.join(sorted(PATH_FORMATS))}."
-                self.refuse(("settings", name), "unsafe-setting", message, hint)
-        token = said.get("token")
-        proof = said.get("proof")
-        for key, one in (("token", token), ("proof", proof)):
-            if one is not None and one["setting"] not in self.settings:
-                steps = ("request", key, "setting")
-                self.refuse(steps, "unknown-setting", f"there is no setting '{one['setting']}'")
-        return Request(
-            method=said.get("method", "POST"),
-            url=url if _URL.match(url) else "https://invalid.invalid/",
-            events=said.get("events", "data"),
-            token=_token(token) if token is not None else None,
-            proof=Proof(**proof) if proof is not None else None,
-            test_code=said.get("test_code"),
-            headers=said.get("headers") or {},
-        )
-
-    def read_batch(self) -> Batch:
-        return Batch(**(self.value.get("batch") or {}))
-
-    def read_answers(self) -> Answers:
-        said = self.value.get("responses") or {}
-        taken, error = said.get("accepted") or {"status": "2xx"}, said.get("error") or {}
-        names = {name for path in self.fields for name in (path, path.rpartition(".")[2])}
-        return Answers(
-            accepted=self.codes(("responses", "accepted", "status"), taken.get("status", "2xx")) or _ALL,
-            where=tuple((path, tuple(wanted)) for path, wanted in (taken.get("where") or {}).items()),
-            received=taken.get("received"),
-            messages=taken.get("messages"),
-            error=error.get("object"),
-            code=error.get("code"),
-            subcode=error.get("subcode"),
-            transient=error.get("transient"),
-            message=tuple(error.get("message", ())),
-            trace=tuple(error.get("trace", ())),
-            culprits=tuple(Culprit(c["in"], c["after"], c["before"]) for c in said.get("culprits", ())),
-            usage=tuple(
-                Usage(u["header"].lower(), frozenset(u["percent"]), u.get("seconds", ""), u.get("minutes", ""))
-                for u in said.get("usage", ())
-            ),
-            table=tuple(self.row(i, row) for i, row in enumerate(said.get("table", ()))),
-            words=frozenset(names),
-        )
-
-    def row(self, i: int, said: Mapping[str, Any]) -> Row:
-        steps = ("responses", "table", i)
-        codes = {
-            key: self.codes((*steps, key), said[key]) if key in said else None for key in ("status", "code", "subcode")
-        }
-        return Row(
-            said["means"],
-            said.get("reason", ""),
-            **codes,
-            transient=said.get("transient"),
-            remedy=said.get("remedy", ""),
-            unclear=said.get("unclear", False),
-            wait=float(self.seconds((*steps, "wait"), said["wait"])) if "wait" in said else None,
-            tries=said.get("tries"),
-            then=said.get("then", "stop"),
-        )
-
-    def codes(self, steps: Steps, said: Any) -> Codes | None:
-        """``200``, ``5xx``, ``200-299``, ``present``, or a list of such."""
-        single: set[int] = set()
-        ranges: list[tuple[int, int]] = []
-        for one in said if isinstance(said, list) else [said]:
-            if one == "present":
-                return _ALL
-            if type(one) is int:
-                single.add(one)
-            elif match := _RANGE.match(str(one)):
-                ranges.append((int(match[1]), int(match[2])))
-            elif match := _HUNDRED.match(str(one)):
-                ranges.append((int(match[1]) * 100, int(match[1]) * 100 + 99))
-            else:
-                hint = "Write a number, a range such as 200-299, 5xx, present, or a list of these."
-                self.refuse(steps, "bad-code", "this is no code", hint)
-        return Codes(frozenset(single), tuple(ranges))
-
 
 def nearest(path: str, known: Iterable[str]) -> str:
     """The known path that looks most like ``path``, or ""."""
@@ -408,9 +314,3 @@ def _paths(kind: str, part: Mapping[str, Any]) -> tuple[str, ...]:
     if kind == "personal":
         return (*said, *part.get("urls", ()))
     return (said,) if isinstance(said, str) else tuple(said)
-
-
-def _token(said: Mapping[str, Any]) -> Token:
-    return Token(
-        said["setting"], said["in"], said.get("query"), said.get("header"), said.get("scheme", ""), said.get("body")
-    )

@@ -113,6 +113,7 @@ FIELD_RULES: Final[Rules] = {
     "max": _key("The largest number.", type=["integer", "float"]),
     "max_length": _key("The longest text, in characters.", type="integer", min=1),
     "keep_empty": _flag("Whether an empty list says something."),
+    "recommended": _key("Whether it should be there: true, or conditions.", type=["boolean", "dict"]),
     "rule": _text("The rule under which a wrong value is reported."),
     "example": _key("A value as it is sent.", nullable=True),
     "fields": _key("An object's parameters, by name.", type="dict"),
@@ -188,7 +189,9 @@ RESPONSE_RULES: Final[Rules] = {
         type="dict",
         schema={
             "status": _key("HTTP statuses.", type=CODES, required=True),
-            "where": _key("What the body must say: paths and lists of values.", type="dict", valuesrules={"type": "list"}),
+            "where": _key(
+                "What the body must say: paths and lists of values.", type="dict", valuesrules={"type": "list"}
+            ),
             "received": _text("The path of the number of events received."),
             "messages": _text("The path of warnings."),
         },
@@ -267,4 +270,4 @@ TABLES: Final[Rules] = {
     "events": EVENT_RULES,
     "rules": RULE_RULES,
 }
-"""Sections that are tables of names, with the keys of each entry. An entry may be null: with ``extends`` it is taken away."""
+"""Sections that are tables of names, with the keys of each entry. With ``extends``, null takes an entry away."""

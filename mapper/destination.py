@@ -24,6 +24,7 @@ from .fields import Field, Roles, StandardEvent, free
 from .request import Batch, Prepared, Request, Setting
 from .rules import ABSENT, Rule
 from .windows import Windows
+from .wiring import read_answers, read_batch, read_request, read_settings
 
 __all__ = [
     "ABSENT",
@@ -56,6 +57,7 @@ class Destination:
     envelope     parameters of the request's body that are no part of an event
     rules        in the order of the file; several may share an id; rules that are off are left out
     severities   rule id -> level, also of rules that are off
+    checks       the engine's checks (``types``, ``not-hashed``, …) -> the id of the rule that stands for each
     limited      parameters that are merged over an event for which consent is limited, as sent
     fingerprint  a hash of what the file means
     """
@@ -74,6 +76,7 @@ class Destination:
     standard_events: Mapping[str, StandardEvent]
     rules: tuple[Rule, ...]
     severities: Mapping[str, RuleLevel]
+    checks: Mapping[str, str]
     windows: Windows
     roles: Roles
     limited: Mapping[str, Any]
@@ -105,9 +108,7 @@ class Destination:
         time = event.get(self.roles.time) if self.roles.time is not None else None
         return self.windows.end(event, time)
 
-    def answer(
-        self, status: int, body: bytes, sent: int, headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    def answer(self, status: int, body: bytes, sent: int, headers: Mapping[str, str] | None = None) -> Answer:
         """What an answer to a request of ``sent`` events means; see ``Answers.answer``."""
         return self.answers.answer(status, body, sent, headers)
 
@@ -182,7 +183,7 @@ def _bundled(path: Path) -> Destination:
 def _assembled(said: Declared) -> Destination:
     parts = Assembly(said)
     parts.read_fields()
-    parts.read_settings()
+    settings = read_settings(parts)
     windows = parts.read_windows()
     events = parts.read_events()
     rules = parts.read_rules(windows, events)
@@ -193,16 +194,17 @@ def _assembled(said: Declared) -> Destination:
         title=value.get("title", value.get("destination", "")),
         about=value.get("about", ""),
         file=said.file,
-        settings=MappingProxyType(parts.settings),
-        request=parts.read_request(),
-        batch=parts.read_batch(),
-        answers=parts.read_answers(),
+        settings=MappingProxyType(settings),
+        request=read_request(parts, settings),
+        batch=read_batch(parts),
+        answers=read_answers(parts),
         root=parts.root,
         fields=MappingProxyType(parts.fields),
         envelope=MappingProxyType(parts.read_envelope()),
         standard_events=MappingProxyType(events),
         rules=tuple(rule for rule in rules if severities[rule.id] != "off"),
         severities=MappingProxyType(severities),
+        checks=MappingProxyType({rule.kind: rule.id for rule in rules if rule.engine and rule.kind != "fields"}),
         windows=windows,
         roles=parts.read_roles(),
         limited=MappingProxyType(parts.read_limited()),
@@ -225,9 +227,7 @@ def _foreign(said: Declared, destination: Destination) -> Iterator[Problem]:
         return
     own = destination.name.upper().replace("-", "_") + "_"
     owners = {
-        setting.env: other
-        for other in map(load_destination, declared.bundled())
-        for setting in other.settings.values()
+        setting.env: other for other in map(load_destination, declared.bundled()) for setting in other.settings.values()
     }
     for name, setting in destination.settings.items():
         owner = owners.get(setting.env)

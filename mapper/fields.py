@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from . import cleaning
+from .rules import Condition
 
 Kind = Literal["text", "number", "integer", "boolean", "flag", "time", "object", "list", "any"]
 
@@ -43,6 +44,8 @@ class Field:
     companion   the path of another parameter that cleaning looks at
     options     what may stand beside ``value:`` in a mapping
     rule        the id under which a wrong value is reported
+    recommended the conditions under which it should be there, or None
+    cleaned     whether the destination has cleaning steps of its own for it
     """
 
     path: str
@@ -69,6 +72,8 @@ class Field:
     options: frozenset[str] = frozenset()
     example: Any = None
     rule: str = ""
+    recommended: tuple[Condition, ...] | None = None
+    cleaned: bool = False
     cleaning: Any = field(default=None, repr=False)
 
     @property
@@ -86,7 +91,7 @@ class Field:
 
         options  what the mapping says beside ``value:``, such as ``prehashed: true``
         """
-        return cleaning.prepare(self.cleaning, options)
+        return cleaning.prepare(self.cleaning, options, self.path)
 
     def walk(self) -> Iterator[Field]:
         """This parameter and all below it, parents first."""

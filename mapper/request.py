@@ -169,9 +169,7 @@ class Request:
         self._authorise(values, token_in, query, headers, body)
         rest = _encode(body)[1:-1]
         prefix = b"{" + _encode(self.events) + b":["
-        return Prepared(
-            self.method, url, query, headers, prefix, b"]" + (b"," + rest if rest else b"") + b"}"
-        )
+        return Prepared(self.method, url, query, headers, prefix, b"]" + (b"," + rest if rest else b"") + b"}")
 
     def _authorise(
         self,

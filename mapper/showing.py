@@ -1,4 +1,4 @@
-"""How foreign text is shown: short, on one line, without control characters and without what could be somebody's data."""
+"""How foreign text is shown: short, on one line, without control characters or what could be somebody's data."""
 
 from __future__ import annotations
 

@@ -1,0 +1,288 @@
+"""The payload helper: is a request body from anywhere correct, and what does a correct one look like?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from .destination import Destination
+from .errors import Level
+from .fields import Field
+from .rules import Rule, getter, is_nothing
+from .validation import Finding, Validator, validator
+
+_NO_JSON: Final = "json"
+_NO_EVENTS: Final = "no-events"
+_FORM: Final = "Give a request body, an event, a list of events, or one event a line."
+
+_encode_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def check_payload(
+    destination: Destination,
+    body: bytes | str | Mapping[str, Any],
+    now: float,
+    *,
+    strict: bool = False,
+    production: bool = False,
+) -> list[Finding]:
+    """Every finding for a request body, as it is sent.
+
+    body        a body (``{"data": […], …}``), one event, a list of events, or JSON lines of any of these; text around a
+                single JSON object, such as a copied page, is passed over
+    now         the current time, Unix seconds
+    production  a test event code is an error, not only a warning
+    returns     findings in the order of the body; paths begin with ``data[3].``, or with ``line 3: `` in JSON lines
+    """
+    if isinstance(body, Mapping):
+        return list(_Payload(destination, now, strict, production).findings(dict(body)))
+    text = body.decode("utf-8-sig", "replace") if isinstance(body, bytes) else body
+    checker = _Payload(destination, now, strict, production)
+    return list(checker.read(text))
+
+
+class _Payload:
+    def __init__(self, destination: Destination, now: float, strict: bool, production: bool) -> None:
+        self.destination = destination
+        self.now = now
+        self.production = production
+        self.events: Validator = validator(destination, strict)
+        self.envelope = Validator(_as_body(destination), strict)
+
+    def read(self, text: str) -> Iterator[Finding]:
+        """Findings for a text: one JSON value, JSON lines, or a page with a JSON object in it."""
+        try:
+            yield from self.findings(json.loads(text))
+            return
+        except (ValueError, RecursionError) as error:
+            first = error
+        lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+        if len(lines) > 1 and all(line.lstrip()[:1] in "{[" and line.rstrip()[-1:] in "}]" for _, line in lines):
+            for i, line in lines:
+                for finding in self._line(line):
+                    yield replace(finding, path=f"line {i}: {finding.path}" if finding.path else f"line {i}")
+            return
+        inside = _object_inside(text)
+        if inside is None:
+            where = f" (line {first.lineno}, column {first.colno})" if isinstance(first, json.JSONDecodeError) else ""
+            yield Finding("", _NO_JSON, "error", f"this is not JSON{where}", _FORM)
+        else:
+            yield from self.findings(inside)
+
+    def _line(self, line: str) -> Iterator[Finding]:
+        try:
+            yield from self.findings(json.loads(line))
+        except (ValueError, RecursionError):
+            yield Finding("", _NO_JSON, "error", "this is not JSON", _FORM)
+
+    def findings(self, value: Any) -> Iterator[Finding]:
+        """Findings for a body, an event or a list of events."""
+        key = self.destination.envelope_key
+        if isinstance(value, list) and value:
+            yield from self._events(value, "")
+        elif isinstance(value, dict) and (key in value or self.destination.roles.name not in value):
+            yield from self._body(value, key)
+        elif isinstance(value, dict):
+            yield from self.events.check(value, self.now)
+        else:
+            yield Finding("", _NO_EVENTS, "error", "there are no events in this", _FORM)
+
+    def _body(self, body: dict[str, Any], key: str) -> Iterator[Finding]:
+        yield from self.envelope.check({name: value for name, value in body.items() if name != key}, self.now)
+        code = self.destination.request.test_code
+        if code is not None and not is_nothing(body.get(code)):
+            yield from self._engine("test-code", code, f"{code} is set", None if self.production else "warning")
+        events = body.get(key)
+        if isinstance(events, str):
+            events = _decoded(events)
+        if not isinstance(events, list) or not events:
+            message = f"a request holds its events in a list under '{key}'"
+            yield Finding(key, _NO_EVENTS, "error", message, _FORM)
+            return
+        yield from self._events(events, key)
+
+    def _events(self, events: list[Any], prefix: str) -> Iterator[Finding]:
+        most = self.destination.batch.max_events
+        if len(events) > most:
+            message = f"{len(events)} events in one request; the most is {most}"
+            yield from self._engine("batch", prefix, message, None)
+        for i, event in enumerate(events):
+            decoded = _decoded(event) if isinstance(event, str) else event
+            for finding in self.events.check(decoded, self.now):
+                inside = f".{finding.path}" if finding.path else ""
+                yield replace(finding, path=f"{prefix}[{i}]{inside}")
+
+    def _engine(self, kind: str, path: str, message: str, level: Level | None) -> Iterator[Finding]:
+        """A finding of a check that the destination's file only names."""
+        rule = next((rule for rule in self.destination.rules if rule.kind == kind), None)
+        if rule is not None:
+            yield Finding(path, rule.id, level or rule.level, message, rule.remedy)
+
+
+def _as_body(destination: Destination) -> Destination:
+    """The destination with the request's body in place of the event: the same checks for its other keys."""
+    root = Field(path="", name="", kind="object", label="a request", children=destination.envelope)
+    return replace(destination, root=root, rules=())
+
+
+def _decoded(text: str) -> Any:
+    """Forms send events as texts that are JSON themselves."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _object_inside(text: str) -> Any:
+    """The first JSON object that stands in a text, or None."""
+    decoder = json.JSONDecoder()
+    at = text.find("{")
+    for _ in range(20):
+        if at < 0:
+            return None
+        try:
+            return decoder.raw_decode(text, at)[0]
+        except (ValueError, RecursionError):
+            at = text.find("{", at + 1)
+    return None
+
+
+def sample_payload(
+    destination: Destination,
+    event_name: str,
+    given: Mapping[str, Any] | None = None,
+    *,
+    now: float,
+) -> dict[str, Any]:
+    """A body with one event that is correct and complete: required, recommended and listed parameters.
+
+    event_name  a standard event by its name, or a name of one's own
+    given       path -> value of parameters that shall be so, such as ``{"action_source": "physical_store"}``
+    now         the event's time, Unix seconds; other times keep their distance to it
+    raises      KeyError for a given path that is no parameter
+    """
+    return {destination.envelope_key: [sample_event(destination, event_name, given, now=now)]}
+
+
+def sample_event(
+    destination: Destination, event_name: str, given: Mapping[str, Any] | None = None, *, now: float
+) -> dict[str, Any]:
+    """The event of ``sample_payload``."""
+    sample = _Sample(destination, now)
+    for name, field in (destination.root.children or {}).items():
+        if field.required and field.is_leaf:
+            sample.add(name)
+    sample.put(destination.roles.name, event_name)
+    for path, value in (given or {}).items():
+        if destination.field(path) is None:
+            raise KeyError(path)
+        sample.put(path, value)
+    for field in _outside_lists(destination.root):
+        if field.recommended is not None and all(one.holds(sample.event) for one in field.recommended):
+            sample.add(field.path)
+    listed = destination.standard_events.get(event_name)
+    for path in listed.parameters if listed is not None else ():
+        sample.add(path)
+    sample.obey(destination.rules)
+    return sample.ordered()
+
+
+def _outside_lists(field: Field) -> Iterator[Field]:
+    """The parameters that are no part of a list's items."""
+    for child in (field.children or {}).values():
+        yield child
+        if not child.many:
+            yield from _outside_lists(child)
+
+
+class _Sample:
+    """An event that grows by examples."""
+
+    def __init__(self, destination: Destination, now: float) -> None:
+        self.destination = destination
+        self.now = int(now)
+        self.event: dict[str, Any] = {}
+        time = destination.roles.time
+        example = destination.fields[time].example if time is not None else None
+        self.shift = self.now - example if type(example) is int else 0
+
+    def add(self, path: str) -> None:
+        """Add a parameter with its example, unless the event has it."""
+        field = self.destination.fields.get(path)
+        if field is None or not is_nothing(getter(path)(self.event)):
+            return
+        value = self._example(field)
+        if not is_nothing(value):
+            self.put(path, value)
+
+    def put(self, path: str, value: Any) -> None:
+        *above, name = path.split(".")
+        at = self.event
+        for step in above:
+            at = at.setdefault(step, {})
+        at[name] = value
+
+    def _example(self, field: Field) -> Any:
+        if field.kind == "time" and type(field.example) is int:
+            return field.example + self.shift
+        if field.kind != "object" or field.example is not None:
+            return field.example
+        inner = {
+            name: value
+            for name, child in (field.children or {}).items()
+            if (child.required or child.recommended is not None) and not is_nothing(value := self._example(child))
+        }
+        return [inner] if field.many and inner else inner
+
+    def obey(self, rules: tuple[Rule, ...]) -> None:
+        """Add what the rules demand, until they demand nothing more."""
+        for _ in range(len(rules)):
+            wanting = [rule for rule in rules if rule.kind in ("require", "one_of") and not rule.holds(self.event)]
+            if not wanting:
+                return
+            for rule in wanting:
+                for path in rule.paths if rule.kind == "require" else rule.groups[0]:
+                    self.add(path)
+
+    def ordered(self) -> dict[str, Any]:
+        """The event with its parameters in the order of the destination's file."""
+        return _ordered(self.destination.root, self.event)
+
+
+def _ordered(field: Field, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_ordered(field, one) for one in value]
+    if not isinstance(value, dict) or field.children is None:
+        return value
+    known = {name: _ordered(child, value[name]) for name, child in field.children.items() if name in value}
+    return {**known, **{name: inner for name, inner in value.items() if name not in known}}
+
+
+def commented(destination: Destination, payload: Mapping[str, Any]) -> str:
+    """A body as JSON for people: one parameter a line, with a comment that says what it is."""
+    lines = list(_lines(destination, dict(payload), "", "", 0))
+    width = min(60, max(len(line) for line, _ in lines))
+    return "\n".join(f"{line:<{width}}  // {about}" if about else line for line, about in lines) + "\n"
+
+
+def _lines(
+    destination: Destination, value: Any, path: str, before: str, depth: int, after: str = ""
+) -> Iterator[tuple[str, str]]:
+    indent = "  " * depth
+    field = destination.field(path) if path else None
+    about = field.about if field is not None else ""
+    deep = isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict) for one in value))
+    if not deep or not value:
+        yield f"{indent}{before}{_encode_text(value)}{after}", about
+        return
+    opening, closing = ("{", "}") if isinstance(value, dict) else ("[", "]")
+    yield f"{indent}{before}{opening}", about
+    pairs = list(value.items()) if isinstance(value, dict) else [("", one) for one in value]
+    for i, (name, inner) in enumerate(pairs):
+        above = "" if not path and name == destination.envelope_key else f"{path}.{name}".strip(".")
+        comma = "," if i + 1 < len(pairs) else ""
+        named = f"{_encode_text(name)}: " if isinstance(value, dict) else ""
+        yield from _lines(destination, inner, above if name else path, named, depth + 1, comma)
+    yield f"{indent}{closing}{after}", ""
