@@ -1,0 +1,243 @@
+"""How values that are never hashed are checked: text, numbers, times, addresses.
+
+Each maker takes what a destination file says of a parameter and gives a function: any value -> the value to send, or
+``UnusableError``. Emptiness has been dealt with before.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from ..values import Context, pruned
+from ..values import text as as_text
+from .people import BLANKS
+from .unusable import UnusableError
+from .words import words
+
+Check = Callable[[Any, Context], Any]
+
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?", re.ASCII)
+_URL: Final = re.compile(r"https?://[^\s/?#\\]+(?:[/?#]\S*)?", re.IGNORECASE)
+_APPENDIX: Final = re.compile(r"AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8}")
+_PRIVATE: Final = tuple(
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16")
+)
+_PRIVATE_6: Final = tuple(ipaddress.ip_network(network) for network in ("::1/128", "fe80::/10", "fc00::/7"))
+_MILLISECONDS: Final = 100_000_000_000
+"""Seconds do not reach this for three thousand years, so it is milliseconds."""
+
+
+def text(said: Mapping[str, Any]) -> Check:
+    longest: int | None = said.get("max_length")
+    allowed = frozenset(said.get("allowed") or ())
+
+    def check(value: Any, context: Context) -> str:
+        if type(value) is not str:
+            if type(value) not in (int, float):
+                raise UnusableError("wrong-type")
+            value = as_text(value)
+        value = value.strip(BLANKS)
+        if allowed and value not in allowed:
+            raise UnusableError("not-one-of")
+        if longest is not None and len(value) > longest:
+            raise UnusableError("too-long")
+        return str(value)
+
+    return check
+
+
+def number(said: Mapping[str, Any]) -> Check:
+    least, most = said.get("min"), said.get("max")
+
+    def check(value: Any, context: Context) -> int | float:
+        found = _number(value)
+        return _between(found, least, most)
+
+    return check
+
+
+def amount(said: Mapping[str, Any]) -> Check:
+    """Money: not negative, and rounded to four places so that no binary dust is sent."""
+
+    def check(value: Any, context: Context) -> int | float:
+        found = _number(value)
+        if found < 0:
+            raise UnusableError("negative")
+        return round(found, 4) if type(found) is float else found
+
+    return check
+
+
+def integer(said: Mapping[str, Any]) -> Check:
+    least, most, allowed = said.get("min"), said.get("max"), frozenset(said.get("allowed") or ())
+
+    def check(value: Any, context: Context) -> int:
+        try:
+            found = _number(value)
+        except UnusableError:
+            raise UnusableError("bad-integer") from None
+        if type(found) is float and not found.is_integer():
+            raise UnusableError("bad-integer")
+        whole = int(found)
+        if not -(2**63) <= whole < 2**63:
+            raise UnusableError("bad-integer")
+        if allowed and whole not in allowed:
+            raise UnusableError("not-one-of")
+        return int(_between(whole, least, most))
+
+    return check
+
+
+def _number(value: Any) -> int | float:
+    if type(value) is str:
+        value = value.strip(BLANKS)
+        if _NUMBER.fullmatch(value) is None:
+            raise UnusableError("bad-number")
+        return float(value) if "." in value else int(value)
+    if type(value) is int:
+        if abs(value) >= 2**63:
+            raise UnusableError("bad-number")
+        return value
+    if type(value) is float and math.isfinite(value):
+        return value
+    raise UnusableError("bad-number")
+
+
+def _between(value: int | float, least: float | None, most: float | None) -> int | float:
+    if least is not None and value < least:
+        raise UnusableError("too-small")
+    if most is not None and value > most:
+        raise UnusableError("too-large")
+    return value
+
+
+def boolean(said: Mapping[str, Any]) -> Check:
+    known = {True: True, False: False, "true": True, "false": False}
+
+    def check(value: Any, context: Context) -> bool:
+        if type(value) is bool:
+            return value
+        if type(value) is str and value.strip(BLANKS) in known:
+            return known[value.strip(BLANKS)]
+        raise UnusableError("bad-boolean")
+
+    return check
+
+
+def flag(said: Mapping[str, Any]) -> Check:
+    known = {"1": 1, "0": 0, "true": 1, "false": 0}
+
+    def check(value: Any, context: Context) -> int:
+        if type(value) is bool or (type(value) is int and value in (0, 1)):
+            return int(value)
+        if type(value) is str and value.strip(BLANKS) in known:
+            return known[value.strip(BLANKS)]
+        raise UnusableError("bad-flag")
+
+    return check
+
+
+def moment(said: Mapping[str, Any]) -> Check:
+    """Unix seconds, from seconds or ISO 8601 with an offset. Samples that are replayed are shifted here."""
+
+    def check(value: Any, context: Context) -> int:
+        if type(value) is str:
+            value = value.strip(BLANKS)
+            seconds = _number(value) if _NUMBER.fullmatch(value) else _parsed(value)
+        elif type(value) is int or type(value) is float:
+            seconds = value
+        else:
+            raise UnusableError("bad-time")
+        if not 0 < seconds < _MILLISECONDS:
+            raise UnusableError("milliseconds" if seconds >= _MILLISECONDS else "bad-time")
+        return int(seconds) + int(context.shift)
+
+    return check
+
+
+def _parsed(value: str) -> float:
+    try:
+        found = datetime.fromisoformat(value)
+        if found.tzinfo is None:
+            raise UnusableError("time-without-zone")
+        return found.timestamp()
+    except (ValueError, OverflowError):
+        raise UnusableError("bad-time") from None
+
+
+def currency(said: Mapping[str, Any]) -> Check:
+    known = words().currencies
+
+    def check(value: Any, context: Context) -> str:
+        if type(value) is not str:
+            raise UnusableError("bad-currency")
+        code = value.strip(BLANKS).upper()
+        if code not in known:
+            raise UnusableError("bad-currency")
+        return code
+
+    return check
+
+
+def web_url(said: Mapping[str, Any]) -> Check:
+    def check(value: Any, context: Context) -> str:
+        if type(value) is not str:
+            raise UnusableError("bad-url")
+        value = value.strip(BLANKS)
+        if _URL.fullmatch(value) is None:
+            raise UnusableError("bad-url")
+        return value
+
+    return check
+
+
+def ip_address(said: Mapping[str, Any]) -> Check:
+    """The visitor's own address, as it was written. Private addresses are those of a proxy or a test."""
+
+    def check(value: Any, context: Context) -> str:
+        if type(value) is not str:
+            raise UnusableError("bad-ip")
+        value = value.strip(BLANKS)
+        try:
+            address = ipaddress.ip_address(value)
+        except ValueError:
+            raise UnusableError("bad-ip") from None
+        if "%" in value:
+            raise UnusableError("private-ip")
+        if any(address in network for network in (_PRIVATE if address.version == 4 else _PRIVATE_6)):
+            raise UnusableError("private-ip")
+        return value
+
+    return check
+
+
+def click_id(said: Mapping[str, Any]) -> Check:
+    """``fb.<n>.<milliseconds>.<id>``, with or without the appendix of Meta's Parameter Builder; case matters."""
+
+    def check(value: Any, context: Context) -> str:
+        if type(value) is not str:
+            raise UnusableError("bad-click-id")
+        value = value.strip(BLANKS)
+        parts = value.split(".")
+        if len(parts) not in (4, 5) or parts[0] != "fb" or not parts[3]:
+            raise UnusableError("bad-click-id")
+        if not all(part.isascii() and part.isdigit() for part in parts[1:3]):
+            raise UnusableError("bad-click-id")
+        if len(parts) == 5 and _APPENDIX.fullmatch(parts[4]) is None:
+            raise UnusableError("bad-click-id")
+        return value
+
+    return check
+
+
+def anything(said: Mapping[str, Any]) -> Check:
+    def check(value: Any, context: Context) -> Any:
+        return pruned(value)
+
+    return check
