@@ -78,9 +78,7 @@ class Tokens:
         except TemplateSyntaxError as error:
             raise Refused(*unexpected_character(self.source, offset, str(error.message))) from None
         if closed:
-            raise Refused(
-                start - 2, start, "unclosed", "'{{' is never closed", "Write '}}' after the expression."
-            )
+            raise Refused(start - 2, start, "unclosed", "'{{' is never closed", "Write '}}' after the expression.")
 
     def _close(self, offset: int, written: str, closed: bool) -> None:
         if not closed:
@@ -88,9 +86,7 @@ class Tokens:
             raise Refused(offset, offset + 2, "braces", "there are braces in a bare expression", hint)
         if written.startswith("-"):
             hint = "Texts are not trimmed around expressions; take the dash away."
-            raise Refused(
-                offset, offset + 3, "unsupported", "'-}}' is not part of the mapping language", hint
-            )
+            raise Refused(offset, offset + 3, "unsupported", "'-}}' is not part of the mapping language", hint)
         self.end = offset + 2
 
     def _token(self, offset: int, kind: str, written: str) -> Token:

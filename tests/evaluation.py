@@ -30,15 +30,10 @@ class Refused(Exception):
 class Compiled:
     """One text, compiled for projected decoding (or for full decoding)."""
 
-    def __init__(
-        self, source: str, *, bare: bool = False, tables: dict[str, Any] | None = None, full: bool = False
-    ):
+    def __init__(self, source: str, *, bare: bool = False, tables: dict[str, Any] | None = None, full: bool = False):
         problems: list[Problem] = []
-        self.root = PathNode("")
-        known = {
-            key: value if isinstance(value, Table) else Table(key, value)
-            for key, value in (tables or {}).items()
-        }
+        self.root = PathNode()
+        known = {key: value if isinstance(value, Table) else Table(key, value) for key, value in (tables or {}).items()}
         lowering = Lowering(Scope(self.root), at, known, problems, [source])
         parsed = (parse_bare if bare else parse_text)(source, at, problems)
         if parsed is not None:
@@ -55,7 +50,7 @@ class Compiled:
         ast.fix_missing_locations(module)
         self.tree = module
         namespace = {**RUNTIME, **self.projection.namespace, **runtime_tables(known)}
-        exec(compile(module, "test.yaml", "exec"), namespace)
+        exec(compile(module, "test.yaml", "exec"), namespace)  # noqa: S102
         self._run = namespace["run"]
 
     def __call__(self, record: Any, now: float = NOW) -> Any:
@@ -80,9 +75,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def evaluate(
-    source: str, record: Any = None, *, bare: bool = False, tables: dict[str, Any] | None = None
-) -> Any:
+def evaluate(source: str, record: Any = None, *, bare: bool = False, tables: dict[str, Any] | None = None) -> Any:
     """The value of a text for a record; the same for both ways of decoding, or an AssertionError."""
     projected = Compiled(source, bare=bare, tables=tables)
     full = Compiled(source, bare=bare, tables=tables, full=True)

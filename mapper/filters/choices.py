@@ -36,11 +36,11 @@ def coalesce(*values: Any) -> Any:
 
 @filter_(literal=frozenset(("table",)))
 def lookup(value: Any, table: Table) -> Any:
-    """What stands behind a key in one of the mapping's `tables:`. A miss is empty, or the table's own default."""
+    """What stands behind a key in one of the mapping's `tables:`. A miss is empty, or the table's default."""
     return table.get(value)
 
 
 @function(needs_context=True)
-def now(context: Context) -> float:
-    """The current time in Unix seconds: the same for everything that is made of one record."""
-    return context.now
+def now(context: Context) -> int:
+    """The current time in whole Unix seconds: the same for everything that is made of one record."""
+    return int(context.now)

@@ -26,12 +26,16 @@ Example = tuple[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One argument of a filter, function or test. ``annotation`` is its type as written in the code."""
+    """One argument of a filter, function or test.
+
+    ``annotation`` is its type as written in the code; ``named`` says that it is given by name only.
+    """
 
     name: str
     required: bool
     annotation: str
     default: Any = None
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +81,30 @@ class Filter:
     @property
     def usage(self) -> str:
         """How it is written, for hints: ``Usage: round(digits, method='common').``"""
-        words = [p.name if p.required else f"{p.name}={p.default!r}" for p in self.parameters]
+        words = [_shown(p) for p in self.parameters if not p.named]
         words += ["…"] if self.many else []
+        words += [_shown(p) for p in self.parameters if p.named]
         return f"Usage: {self.name}({', '.join(words)})." if words else f"Usage: {self.name}."
+
+
+class _NotGiven:
+    """The default of an argument that makes a difference by not being given."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "…"
+
+
+NOT_GIVEN: Final[Any] = _NotGiven()
+
+
+def _shown(parameter: Parameter) -> str:
+    if parameter.required:
+        return parameter.name
+    names = {"None": "none", "True": "true", "False": "false"}
+    written = repr(parameter.default)
+    return f"{parameter.name}={names.get(written, written)}"
 
 
 FILTERS: Final[dict[str, Filter]] = {}
@@ -99,12 +124,9 @@ def function(*examples: Example, name: str = "", **traits: Any) -> Callable[[Fun
     return _declare(FUNCTIONS, 0, examples, name, {"takes_empty": True, **traits})
 
 
-def test(*examples: Example, **traits: Any) -> Callable[[Function], Function]:
+def as_test(*examples: Example, name: str = "", **traits: Any) -> Callable[[Function], Function]:
     """Declare a test: ``value is name(arguments)``. A test sees empty values too, and says yes or no."""
-    return _declare(TESTS, 1, examples, "", {"takes_empty": True, **traits})
-
-
-test.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it otherwise
+    return _declare(TESTS, 1, examples, name, {"takes_empty": True, **traits})
 
 
 def _declare(
@@ -121,10 +143,11 @@ def _declare(
         many = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in found)
         parameters = tuple(
             Parameter(
-                p.name.rstrip("_"),
+                p.name,
                 p.default is inspect.Parameter.empty,
                 str(p.annotation),
                 None if p.default is inspect.Parameter.empty else p.default,
+                p.kind is inspect.Parameter.KEYWORD_ONLY,
             )
             for p in found
             if p.kind is not inspect.Parameter.VAR_POSITIONAL
