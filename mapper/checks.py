@@ -175,7 +175,7 @@ def _personal_data(builder: Builder, destination: Destination, problems: list[Pr
     """Hashing what the destination hashes anyway, and personal data in places that are not hashed at all."""
     personal: dict[tuple[str, ...], str] = {}
     for parameter in builder.parameters:
-        if parameter.field.hash and parameter.field.clean in _IDENTIFYING:
+        if parameter.field.hash and parameter.field.cleaning.step in _IDENTIFYING:
             personal.update(dict.fromkeys(parameter.paths, parameter.path))
     for parameter in builder.parameters:
         if parameter.literal:

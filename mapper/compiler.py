@@ -310,7 +310,8 @@ class _Assembler:
             body += resolver.hoisted + resolved
             resolver.hoisted = []
         tree = nodes.function(name, arguments, body or [ast.Pass()])
-        tree.lineno, tree.col_offset = line, 0
+        tree.lineno = tree.end_lineno = line
+        tree.col_offset = tree.end_col_offset = 0
         ast.fix_missing_locations(tree)
         self.trees.append(tree)
         code = compile(ast.Module([tree], []), self.file, "exec", dont_inherit=True, optimize=0)

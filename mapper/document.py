@@ -78,6 +78,11 @@ class Document:
         last = places[min(end, len(places) - 1)] if end > start else first + 1
         return self._span(first, last)
 
+    def holds(self, path: KeyPath, span: Span) -> bool:
+        """Whether a place lies within the value at ``path``."""
+        extent = self._values[path]
+        return extent.start <= self._starts[span.line - 1] + span.column - 1 <= extent.end
+
     def _span(self, start: int, end: int) -> Span:
         line = bisect_right(self._starts, start) - 1
         begin = self._starts[line]

@@ -345,12 +345,11 @@ class _Made:
 
 def parameter_at(span: Span, parameters: Sequence[Any]) -> str:
     """The dotted path of the parameter that stands at a place of the mapping, or ""."""
-    best, found = (0, 0), ""
     for parameter in parameters:
-        at = parameter.place.span()
-        if at.file == span.file and best < (at.line, at.column) <= (span.line, span.column):
-            best, found = (at.line, at.column), parameter.path
-    return found
+        place = parameter.place
+        if place.document.file == span.file and place.document.holds(place.path, span):
+            return str(parameter.path)
+    return ""
 
 
 def load(path: str | Path, *, full: bool = False) -> Program:

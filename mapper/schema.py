@@ -35,13 +35,20 @@ def check(document: Document, rules: Mapping[str, Any], *, path: KeyPath = ()) -
         return [
             Problem(document.span(path), "wrong-type", f"this is {_kind(value)}, not an object", "Write 'key: value'.")
         ]
-    validator = Validator(rules, allow_unknown=False)
+    validator = Validator(_bare(rules), allow_unknown=False)
     if validator.validate(value, normalize=False):
         return []
     found: list[Problem] = []
     for error in validator._errors:
         found += _problems(error, document, path, rules)
     return sorted(set(found))
+
+
+def _bare(rules: Any) -> Any:
+    """The rules without what is said about them, which is for people and may be anything."""
+    if isinstance(rules, dict):
+        return {key: _bare(rule) for key, rule in rules.items() if key != "meta" or "about" not in rule}
+    return rules
 
 
 def _problems(error: Any, document: Document, top: KeyPath, rules: Any) -> Iterator[Problem]:
