@@ -72,8 +72,8 @@ class Places:
 class Builder:
     """Makes the Python of one expression, node by node."""
 
-    def __init__(self, places: Places, tokens: Tokens) -> None:
-        self.places, self.tokens = places, tokens
+    def __init__(self, places: Places, tokens: Tokens, retries: bool = False) -> None:
+        self.places, self.tokens, self.retries = places, tokens, retries
 
     def made(self, made: ast.expr, node: nodes.Node, **known: Any) -> Value:
         """A value, and what is known of it."""
@@ -114,8 +114,18 @@ class Builder:
             return value.ast
         if value.is_const:
             return self.place(ast.Constant(truth(value.const)), node)
+        return self.place(self._asks("v_truth", "v_holds", value), node)
+
+    def empty(self, value: Value) -> ast.expr:
+        """Whether a value is empty."""
+        return self._asks("v_empty", "v_void", value)
+
+    def _asks(self, plainly: str, partly: str, value: Value) -> ast.expr:
+        """A question that can be asked of an object without decoding all of it, if the caller allows that."""
+        if self.retries and value.origins:
+            return call(partly, value.ast)
         value.whole()
-        return self.place(call("v_truth", value.ast), node)
+        return call(plainly, value.ast)
 
     def flowing(self, made: ast.expr, node: nodes.Node, values: Sequence[Value], paths: frozenset[str]) -> Value:
         """One of several values, unchanged. Where some are of the record and others are structures made by the

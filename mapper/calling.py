@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from jinja2 import nodes
@@ -92,13 +93,18 @@ class Calls:
         if spec.takes_empty:
             made = ast.Call(function, [*context, value.ast, *listed], keywords)
             return self._result(spec, made, node, reads)
-        kept = self.build.places.temporary()
-        test = call("v_empty", ast.NamedExpr(ast.Name(kept, ast.Store()), value.ast))
-        made = ast.IfExp(test, name(kept), ast.Call(function, [*context, name(kept), *listed], keywords))
+        stored, kept = self._kept(value)
+        passed = name(kept.id)
+        made = ast.IfExp(call("v_empty", stored.ast), kept, ast.Call(function, [*context, passed, *listed], keywords))
         if spec.flows:
             origins = frozenset(origin.element() for origin in value.origins)
             return self.build.made(made, node, origins=origins, paths=reads, scalar=value.scalar)
         return self.build.made(made, node, paths=reads, scalar=spec.gives_scalar)
+
+    def _kept(self, value: Value) -> tuple[Value, ast.Name]:
+        """A value put into a variable, and the variable."""
+        kept = self.build.places.temporary()
+        return replace(value, ast=ast.NamedExpr(ast.Name(kept, ast.Store()), value.ast)), name(kept)
 
     @staticmethod
     def _by_name(key: str, spec: Filter, given: Sequence[Given], named: set[str]) -> bool:
@@ -117,10 +123,8 @@ class Calls:
         *tested, last = values
         made = last.ast
         for value in reversed(tested):
-            value.whole()
-            kept = self.build.places.temporary()
-            test = call("v_empty", ast.NamedExpr(ast.Name(kept, ast.Store()), value.ast))
-            made = ast.IfExp(test, made, name(kept))
+            stored, kept = self._kept(value)
+            made = ast.IfExp(self.build.empty(stored), made, kept)
         return self.build.flowing(made, node, values, paths(values))
 
     def _lookup(self, spec: Filter, node: nodes.Filter, value: Value, given: Sequence[Given]) -> Value:

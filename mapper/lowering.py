@@ -82,7 +82,7 @@ class _Visitor:
 
     def __init__(self, lowering: Lowering, expression: Expression) -> None:
         self.scope = lowering.scope
-        self.build = Builder(lowering.places, expression.tokens)
+        self.build = Builder(lowering.places, expression.tokens, lowering.scope.retries)
         calls = Calls(self.build, lowering.tables, self.visit)
         self._methods: dict[type[nodes.Node], Callable[[Any], Value]] = {
             nodes.Const: self._const,
@@ -307,7 +307,7 @@ class _Visitor:
         if (type(literal) is str and not is_empty(literal)) or (is_number(literal) and literal not in (0, 1)):
             return self.build.place(ast.Compare(left.ast, [ast.Eq()], [ast.Constant(literal)]), node)
         if right.is_const and is_empty(literal):
-            return self.build.calls("v_empty", node, left).ast
+            return self.build.place(self.build.empty(left), node)
         return self.build.calls("v_eq", node, left, right).ast
 
     def _contained(self, left: Value, right: Value, node: nodes.Node) -> ast.expr:

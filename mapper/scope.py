@@ -104,10 +104,15 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The names an expression can use. Every other name is a key of the record; ``record`` is the whole of it."""
+    """The names an expression can use. Every other name is a key of the record; ``record`` is the whole of it.
+
+    ``retries`` says that the caller decodes a record whole and starts again when ``values.Undecided`` is raised.
+    Objects then need not be decoded whole only because an expression asks whether they are empty.
+    """
 
     root: Origin
     names: Mapping[str, Binding] = field(default_factory=dict)
+    retries: bool = False
 
     def bind(self, name: str, python: str, value: Value) -> Scope:
         """This scope with one name more, which hides any other of that name."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
+import msgspec
+
 from .errors import RecordError
 
 MAX_STEPS: Final = 10_000  # members that loops may visit in one record
@@ -78,6 +80,34 @@ def truth(value: Any) -> bool:
     if found is list or found is dict or found is int or found is float:
         return bool(value)
     return True
+
+
+class Undecided(Exception):  # noqa: N818  (no error: a reason to decode a record again)
+    """Of an object, no key was decoded that it has: whether it is empty shows only when it is decoded whole."""
+
+
+def is_void(value: Any) -> bool:
+    """``is_empty`` for a value that may be an object of which only some keys are decoded.
+
+    raises  Undecided if the object has none of those
+    """
+    if is_empty(value):
+        return True
+    if isinstance(value, msgspec.Struct) and all(getattr(value, key) is None for key in value.__struct_fields__):
+        raise Undecided
+    return False
+
+
+def holds(value: Any) -> bool:
+    """``truth`` for a value that may be an object of which only some keys are decoded; raises as ``is_void``."""
+    return truth(value) and (type(value) in _SCALARS or not is_void(value))
+
+
+def visited(value: Any, context: Context) -> list[Any]:
+    """``each`` for a value that may be an object of which only some keys are decoded; raises as ``is_void``."""
+    if type(value) is not list:
+        is_void(value)
+    return each(value, context)
 
 
 def each(value: Any, context: Context) -> list[Any]:
@@ -321,6 +351,7 @@ def is_number(value: Any) -> bool:
 
 
 _NUMBERS: Final = frozenset((int, float))
+_SCALARS: Final = frozenset((str, bool, int, float))
 
 
 def _orderable(a: Any, b: Any) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from mapper.errors import Problem, RecordError, Span
 from mapper.expression import RUNTIME, Access, Lowering, Scope, Table, parse_bare, parse_text, runtime_tables
 from mapper.projection import Node, PathNode, Projection, Resolver
-from mapper.values import Context
+from mapper.values import Context, Undecided
 
 NOW = 1_760_433_600.0
 
@@ -34,7 +34,7 @@ class Compiled:
         problems: list[Problem] = []
         self.root = PathNode()
         known = {key: value if isinstance(value, Table) else Table(key, value) for key, value in (tables or {}).items()}
-        lowering = Lowering(Scope(self.root), at, known, problems, [source])
+        lowering = Lowering(Scope(self.root, retries=not full), at, known, problems, [source])
         parsed = (parse_bare if bare else parse_text)(source, at, problems)
         if parsed is not None:
             self.value = lowering.lower(parsed) if bare else lowering.text(parsed)
@@ -62,7 +62,7 @@ class Compiled:
 
 
 def outcome(compiled: Compiled, record: Any) -> Any:
-    """The result as plain values, or the code of the error."""
+    """The result as plain values, or the error."""
     try:
         return plain(compiled(record))
     except RecordError as error:
@@ -80,7 +80,11 @@ def evaluate(source: str, record: Any = None, *, bare: bool = False, tables: dic
     projected = Compiled(source, bare=bare, tables=tables)
     full = Compiled(source, bare=bare, tables=tables, full=True)
     record = {} if record is None else record
-    first, second = outcome(projected, record), outcome(full, record)
+    second = outcome(full, record)
+    try:
+        first = outcome(projected, record)
+    except Undecided:
+        first = second
     if isinstance(first, RecordError) and isinstance(second, RecordError):
         assert first.code == second.code
         raise first
