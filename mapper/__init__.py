@@ -24,7 +24,6 @@ from .program import Dropped, Event, Program, Refusal, Replay, Result, load
 if TYPE_CHECKING:
     from .pipeline import send as send
     from .report import Report as Report
-    from .sender import Sender as Sender
 
 __version__ = "0.1.0"
 
@@ -41,13 +40,12 @@ __all__ = [
     "Replay",
     "Report",
     "Result",
-    "Sender",
     "Span",
     "load",
     "send",
 ]
 
-_LATE = {"send": "pipeline", "Sender": "sender", "Report": "report"}
+_LATE = {"send": "pipeline", "Report": "report"}
 """What sends is imported when it is first used: mapping alone needs no HTTP client."""
 
 

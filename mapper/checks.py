@@ -175,16 +175,16 @@ def _personal_data(builder: Builder, destination: Destination, problems: list[Pr
     """Hashing what the destination hashes anyway, and personal data in places that are not hashed at all."""
     personal: dict[tuple[str, ...], str] = {}
     for parameter in builder.parameters:
-        if parameter.field.hash and parameter.field.cleaning.step in _IDENTIFYING:
+        if parameter.known.hash and parameter.known.cleaning.step in _IDENTIFYING:
             personal.update(dict.fromkeys(parameter.paths, parameter.path))
     for parameter in builder.parameters:
         if parameter.literal:
             continue
-        if parameter.field.hash and parameter.digest == "last" and not parameter.options.get("prehashed"):
+        if parameter.known.hash and parameter.digest == "last" and not parameter.options.get("prehashed"):
             message = f"{destination.title}'s {parameter.path} is hashed by mapper: the hash of a hash matches nobody"
             hint = "Take '| sha256' away; write the plain value."
             problems.append(parameter.place.problem("hashed-twice", message, hint))
-        if not parameter.field.hash and not parameter.digest:
+        if not parameter.known.hash and not parameter.digest:
             found = sorted({personal[path] for path in parameter.paths if path in personal})
             if found:
                 message = f"{parameter.path} is sent as it is, and this is the plain value of {found[0]}"

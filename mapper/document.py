@@ -194,7 +194,7 @@ class _Composer:
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
-                    self._stop(event, "several-documents", "a file holds one document", "Take the '---' away.")
+                    raise self._stopped(event, "several-documents", "a file holds one document", "Take the '---' away.")
                 root = self._node(next(self.events), 0)
         return root
 
@@ -211,7 +211,7 @@ class _Composer:
 
     def _node(self, event: Any, depth: int) -> _Node:
         if depth > MAX_DEPTH:
-            self._stop(event, "too-deep", f"values are nested more than {MAX_DEPTH} deep")
+            raise self._stopped(event, "too-deep", f"values are nested more than {MAX_DEPTH} deep")
         self._count(event)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
@@ -236,14 +236,15 @@ class _Composer:
     def _alias(self, event: Any) -> _Node:
         if event.anchor not in self.anchors:
             hint = f"Write '&{event.anchor}' before the value that is meant."
-            self._stop(event, "unknown-anchor", f"nothing above is called '{event.anchor}'", hint)
+            raise self._stopped(event, "unknown-anchor", f"nothing above is called '{event.anchor}'", hint)
         node = self.anchors[event.anchor]
         if node is None:
-            self._stop(event, "anchor-cycle", f"'*{event.anchor}' stands inside itself")
+            raise self._stopped(event, "anchor-cycle", f"'*{event.anchor}' stands inside itself")
         return node
 
     def _items(self, node: _Node, depth: int) -> None:
         assert node.members is not None
+        event: Any
         for event in self.events:
             if isinstance(event, yaml.SequenceEndEvent):
                 node.extent = _Extent(node.extent.start, event.end_mark.index)
@@ -253,6 +254,7 @@ class _Composer:
     def _entries(self, node: _Node, start: Any, depth: int) -> None:
         assert node.members is not None
         seen: dict[str, _Extent] = {}
+        event: Any
         for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
                 node.extent = _Extent(node.extent.start, event.end_mark.index)
@@ -280,7 +282,7 @@ class _Composer:
         if text.startswith("{{", start.start_mark.index):
             self.problems.append(unquoted_braces(self.document._span(start.start_mark.index, len(text))))
             raise _StopError
-        self._stop(event, "bad-key", "a key is text, not an object or a list", "Put quotes around it.")
+        raise self._stopped(event, "bad-key", "a key is text, not an object or a list", "Put quotes around it.")
 
     def _merge(self, node: _Node, other: _Node, event: Any) -> None:
         sources = [inner for _, _, inner in other.members or ()] if other.is_list else [other]
@@ -336,9 +338,9 @@ class _Composer:
         span = self.document._span(event.start_mark.index, max(event.end_mark.index, event.start_mark.index + 1))
         self.problems.append(Problem(span, code, message, hint))
 
-    def _stop(self, event: Any, code: str, message: str, hint: str = "") -> Any:
+    def _stopped(self, event: Any, code: str, message: str, hint: str = "") -> _StopError:
         self._problem(event, code, message, hint)
-        raise _StopError
+        return _StopError()
 
 
 def _scalar(event: Any) -> Any:

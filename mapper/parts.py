@@ -44,7 +44,7 @@ class Parameter:
 
     path: str
     place: Place
-    field: Field
+    known: Field
     paths: tuple[Path, ...]
     literal: bool
     condition: Place | None = None

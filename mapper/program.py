@@ -269,12 +269,12 @@ class Program:
             event = {**destination.limited, **event}
         roles = destination.roles
         now = made.context.now + made.context.shift
-        moment = event.get(roles.time) if roles.time else None
+        moment = event.get(roles.time or "")
         if type(moment) is int and moment > now:
             if moment > now + destination.future:
                 made.refused(transform, "in-the-future", f"{roles.time} lies in the future", roles.time)
                 return
-            event[roles.time] = moment = int(now)
+            event[roles.time or ""] = moment = int(now)
         expires = destination.expires(event)
         if expires is not None and now > expires - destination.margin:
             days = (destination.max_age(event) or 0) // 86400
@@ -294,7 +294,7 @@ class Program:
             return
         for code, path in made.context.warnings:
             made.warnings.append(Dropped(code, path, transform.key))
-        identity = event.get(roles.id) if roles.id else None
+        identity = event.get(roles.id or "")
         name = transform.name or str(event.get(roles.name, ""))
         identity = identity if identity is None or type(identity) is str else str(identity)
         made.events.append(Event(name, identity, moment, expires, encoded, transform.key))

@@ -189,10 +189,10 @@ def web_url(said: Mapping[str, Any]) -> Check:
     def check(value: Any, context: Context) -> str:
         if type(value) is not str:
             raise UnusableError("bad-url")
-        value = value.strip(BLANKS)
-        if _URL.fullmatch(value) is None:
+        url = str(value).strip(BLANKS)
+        if _URL.fullmatch(url) is None:
             raise UnusableError("bad-url")
-        return value
+        return url
 
     return check
 
@@ -203,16 +203,16 @@ def ip_address(said: Mapping[str, Any]) -> Check:
     def check(value: Any, context: Context) -> str:
         if type(value) is not str:
             raise UnusableError("bad-ip")
-        value = value.strip(BLANKS)
+        written = str(value).strip(BLANKS)
         try:
-            address = ipaddress.ip_address(value)
+            address = ipaddress.ip_address(written)
         except ValueError:
             raise UnusableError("bad-ip") from None
-        if "%" in value:
+        if "%" in written:
             raise UnusableError("private-ip")
         if any(address in network for network in (_PRIVATE if address.version == 4 else _PRIVATE_6)):
             raise UnusableError("private-ip")
-        return value
+        return written
 
     return check
 
@@ -223,15 +223,15 @@ def click_id(said: Mapping[str, Any]) -> Check:
     def check(value: Any, context: Context) -> str:
         if type(value) is not str:
             raise UnusableError("bad-click-id")
-        value = value.strip(BLANKS)
-        parts = value.split(".")
+        written = str(value).strip(BLANKS)
+        parts = written.split(".")
         if len(parts) not in (4, 5) or parts[0] != "fb" or not parts[3]:
             raise UnusableError("bad-click-id")
         if not all(part.isascii() and part.isdigit() for part in parts[1:3]):
             raise UnusableError("bad-click-id")
         if len(parts) == 5 and _APPENDIX.fullmatch(parts[4]) is None:
             raise UnusableError("bad-click-id")
-        return value
+        return written
 
     return check
 

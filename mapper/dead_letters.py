@@ -1,0 +1,110 @@
+"""What could not be mapped or was refused, kept with its reason, so that nothing is lost.
+
+One JSON object a line: where the record stands, why it was refused, and the record itself as it was read. The file
+holds personal data: only its owner may read it (mode 0600). It is made when there is something to write, and added to
+when it is there already.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import msgspec
+
+from .errors import DeliveryError
+from .program import Refusal
+from .source import Line
+
+_encode = msgspec.json.Encoder().encode
+
+
+class DeadLetters:
+    """A file of dead letters. ``path`` None keeps none; ``written`` counts."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.written = 0
+        self._file: BinaryIO | None = None
+
+    def check(self) -> None:
+        """See that the file could be written, before anything is sent.
+
+        raises  DeliveryError (exit code 2)
+        """
+        if self.path is None:
+            return
+        folder = self.path.parent
+        if not folder.is_dir():
+            raise DeliveryError("dead-letters", f"there is no folder {folder} for dead letters", 2)
+        target = self.path if self.path.exists() else folder
+        if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
+            raise DeliveryError("dead-letters", f"{self.path} is no plain file", 2, "Name another with --dead-letters.")
+        if not os.access(target, os.W_OK):
+            hint = "Name another file with --dead-letters."
+            raise DeliveryError("dead-letters", f"{self.path} cannot be written", 2, hint)
+
+    def record(self, line: Line, problem: Refusal) -> None:
+        """A record, or one event of a record, that could not be made."""
+        self._write(
+            line,
+            code=problem.code,
+            message=problem.message,
+            event=problem.event,
+            parameter=problem.parameter,
+            mapping=str(problem.span) if problem.span else "",
+        )
+
+    def event(self, line: Line, key: str, code: str, message: str, encoded: bytes) -> None:
+        """An event that the destination refused, as it was sent."""
+        self._write(line, code=code, message=message, event=key, sent=msgspec.Raw(encoded))
+
+    def _write(self, line: Line, **said: Any) -> None:
+        if self.path is None:
+            return
+        letter = {"file": line.file, "line": line.number, "offset": line.offset}
+        letter |= {key: value for key, value in said.items() if value}
+        try:
+            if self._file is None:
+                self._file = self._opened()
+            self._file.write(_encode({**letter, **_kept(line.data)}) + b"\n")
+        except OSError as error:
+            message = f"dead letters cannot be written to {self.path}: {error.strerror}"
+            raise DeliveryError("dead-letters", message, 5, "Make room, and run it again.") from None
+        self.written += 1
+
+    def _opened(self) -> BinaryIO:
+        assert self.path is not None
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(self.path, flags, 0o600)
+        os.fchmod(descriptor, 0o600)
+        return os.fdopen(descriptor, "ab")
+
+    def flush(self) -> None:
+        """Hand everything to the operating system."""
+        if self._file is not None:
+            self._file.flush()
+
+    def __enter__(self) -> DeadLetters:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _kept(data: bytes) -> dict[str, Any]:
+    """The record as it was: as JSON if it is, else as text; bytes that are no UTF-8 as their hexadecimal digits."""
+    try:
+        msgspec.json.decode(data)
+        return {"record": msgspec.Raw(data)}
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        pass
+    try:
+        return {"text": data.decode()}
+    except UnicodeDecodeError:
+        return {"bytes": data.hex()}

@@ -1,0 +1,221 @@
+"""What is done with a batch, decided without acting.
+
+``deliver`` is a generator: it yields ``Send`` and ``Wait``, is given answers, and returns an ``Outcome``. Whoever
+drives it has the client and the clock; a test drives it with a table. Promises kept here:
+
+- what was accepted is never sent again; what may have been is counted;
+- one event that is wrong is found by halving, and costs no other event;
+- a destination's own trouble (a token, a limit, an outage) never rejects an event: it stays pending;
+- an event that grew too old while waiting is taken out before it costs the whole request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from .answers import Answer
+
+PENDING_LATER: Final = 3
+PENDING_PERSON: Final = 4
+_FIRST_WAIT: Final = 0.5
+_LONGEST_BACKOFF: Final = 30.0
+
+
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """One event on its way: its bytes, the last second at which it is taken, and whatever the caller keeps with it."""
+
+    encoded: bytes
+    expires: int | None
+    origin: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send these events in one request, and answer with an ``Answer``."""
+
+    items: Sequence[Item]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing for so many seconds. ``everyone``: a limit of the token, so all who use it wait."""
+
+    seconds: float
+    everyone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patient a delivery is.
+
+    now            the time in Unix seconds
+    jitter         takes the longest wait, gives the wait: ``random.uniform(0, longest)``
+    patience       seconds of waiting for one batch before the run gives up for now
+    longest_wait   a destination that asks for a longer wait than this ends the run for now
+    margin         seconds kept back before an event's age limit
+    max_requests   requests for one batch, which bounds the search for events that are wrong
+    proven         whether the destination has accepted anything in this run: then a refusal is the event's own fault
+    """
+
+    now: Callable[[], float]
+    jitter: Callable[[float], float]
+    patience: float = 900.0
+    longest_wait: float = 60.0
+    margin: int = 60
+    max_requests: int = 500
+    proven: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why nothing more can be sent, and the exit code that says so."""
+
+    answer: Answer
+    exit_code: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a batch: every item is in exactly one of accepted, rejected and pending."""
+
+    accepted: list[Item] = field(default_factory=list)
+    rejected: list[tuple[Item, Answer]] = field(default_factory=list)
+    pending: list[Item] = field(default_factory=list)
+    stop: Stop | None = None
+    requests: int = 0
+    retries: int = 0
+    maybe_twice: int = 0
+    messages: set[str] = field(default_factory=set)
+
+
+Steps = Generator[Send | Wait, Answer | None, Any]
+
+EXPIRED: Final = Answer("refused", "expired", message="it grew too old while it waited to be sent")
+
+
+def deliver(items: Sequence[Item], policy: Policy) -> Generator[Send | Wait, Answer | None, Outcome]:
+    """Deliver a batch: yields what to do, returns what became of every item."""
+    delivery = _Delivery(policy)
+    yield from delivery.part(list(items))
+    delivery.settle()
+    return delivery.outcome
+
+
+class _Delivery:
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.outcome = Outcome()
+        self.alone: list[tuple[Item, Answer]] = []
+        self.waited = 0.0
+
+    def part(self, items: list[Item]) -> Steps:
+        """Send some items, and search among them if one is wrong."""
+        if self.outcome.stop is not None:
+            self.outcome.pending += items
+            return
+        items = self._fresh(items)
+        if not items:
+            return
+        answer = yield from self._asked(items)
+        if answer is None:
+            self.outcome.pending += items
+        elif answer is EXPIRED:
+            yield from self.part(items)  # some grew too old between two tries; they are taken out first
+        elif answer.meaning == "accepted":
+            self.outcome.accepted += items
+            self.outcome.messages.update(answer.messages)
+        else:
+            yield from self._search(items, answer)
+
+    def _search(self, items: list[Item], answer: Answer) -> Steps:
+        """The request was refused because of what it holds: find out which of it."""
+        if len(items) == 1:
+            self.alone.append((items[0], answer))
+            return
+        named = sorted({index for index in answer.culprits if 0 <= index < len(items)})
+        if named and len(named) < len(items):
+            yield from self.part([item for index, item in enumerate(items) if index not in named])
+            for index in named:
+                yield from self.part([items[index]])
+            return
+        middle = len(items) // 2
+        left, right = items[:middle], items[middle:]
+        accepted = len(self.outcome.accepted)
+        yield from self.part(left)
+        clean = len(self.outcome.accepted) - accepted == len(left)
+        if clean and answer.meaning == "refused" and self.outcome.stop is None:
+            right = self._fresh(right)
+            if right:  # the left half is well, so the fault must be here: it need not be sent whole again
+                yield from self._search(right, answer)
+            return
+        yield from self.part(right)
+
+    def _fresh(self, items: list[Item]) -> list[Item]:
+        """The items that are not too old by now."""
+        latest = self.policy.now() + self.policy.margin
+        fresh = [item for item in items if item.expires is None or item.expires >= latest]
+        if len(fresh) < len(items):
+            kept = set(map(id, fresh))
+            self.outcome.rejected += [(item, EXPIRED) for item in items if id(item) not in kept]
+        return fresh
+
+    def _asked(self, items: list[Item]) -> Generator[Send | Wait, Answer | None, Answer | None]:
+        """Send, and send again while the answer says that it may help; None if the run has to stop."""
+        tries = 0
+        unclear = False
+        while True:
+            if self.outcome.requests >= self.policy.max_requests:
+                self.outcome.stop = Stop(Answer("stop", "too-many-refused", code="search"), PENDING_PERSON)
+                return None
+            answer = yield Send(items)
+            assert answer is not None
+            self.outcome.requests += 1
+            self.outcome.retries += tries > 0
+            tries += 1
+            if unclear and answer.meaning == "accepted":
+                self.outcome.maybe_twice += len(items)
+            unclear = unclear or answer.unclear
+            meaning = answer.meaning
+            if meaning in ("retry", "throttled") and answer.tries is not None and tries > answer.tries:
+                meaning = answer.then
+            if meaning in ("accepted", "refused", "too-large"):
+                return answer
+            if meaning == "stop":
+                self.outcome.stop = Stop(answer, PENDING_PERSON)
+                return None
+            if not (yield from self._waits(answer, tries)):
+                self.outcome.stop = Stop(answer, PENDING_LATER)
+                return None
+            if self._aged(items):
+                return EXPIRED
+
+    def _aged(self, items: list[Item]) -> list[Item]:
+        latest = self.policy.now() + self.policy.margin
+        return [item for item in items if item.expires is not None and item.expires < latest]
+
+    def _waits(self, answer: Answer, tries: int) -> Generator[Send | Wait, Answer | None, bool]:
+        """Wait as the destination asks, or a little longer each time; False if that would be too long."""
+        backoff = self.policy.jitter(min(_LONGEST_BACKOFF, _FIRST_WAIT * 2**tries))
+        seconds = max(answer.retry_after or 0.0, backoff)
+        if answer.meaning == "throttled" and answer.retry_after is None:
+            seconds = max(seconds, min(self.policy.longest_wait, 10.0 * tries))
+        if seconds > self.policy.longest_wait or self.waited + seconds > self.policy.patience:
+            return False
+        self.waited += seconds
+        yield Wait(seconds, everyone=answer.meaning == "throttled")
+        return True
+
+    def settle(self) -> None:
+        """Events that were refused alone are rejected if anything shows that it was their own fault."""
+        proven = bool(self.outcome.accepted) or self.policy.proven()
+        for item, answer in self.alone:
+            if proven or answer.reason not in ("invalid", "setup", ""):
+                self.outcome.rejected.append((item, answer))
+                continue
+            self.outcome.pending.append(item)
+            if self.outcome.stop is None:
+                self.outcome.stop = Stop(answer, PENDING_PERSON)

@@ -1,0 +1,309 @@
+"""The one place that acts: reads lines, maps them, sends batches, writes dead letters, and counts.
+
+The calling thread reads and maps; a few threads drive the deliveries (``delivery.deliver``), each with its own request
+on its way. Only the calling thread counts and writes, so nothing is locked. It reads no further than a few batches
+ahead of what is sent: memory stays flat, and a slow destination slows its source down.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from .answers import Answer
+from .dead_letters import DeadLetters
+from .delivery import Item, Outcome, Policy, Send, deliver
+from .errors import DeliveryError
+from .program import Program, Refusal, Result
+from .report import Reason, Report, Stopped, Tally
+from .settings import resolve
+from .source import Input, Line, Source, inputs, lines
+from .transport import Connection
+
+CONCURRENCY: Final = 4
+_FAULTS: Final = {
+    "too-long": "the line is longer than 10 MiB",
+    "not-json": "the record holds something that JSON cannot say",
+}
+
+Progress = Callable[[Tally], None]
+
+
+@dataclass(slots=True)
+class Switch:
+    """Ends a run early: whoever calls ``stop`` says with which exit code. May be called from a signal handler."""
+
+    exit_code: int = 0
+    _event: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self, exit_code: int) -> None:
+        self.exit_code = self.exit_code or exit_code
+        self._event.set()
+
+    def is_off(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, but no longer than until the run is stopped; whether it was."""
+        return self._event.wait(seconds)
+
+
+def send(
+    program: Program,
+    source: Source,
+    *,
+    to: str = "",
+    settings: Mapping[str, str] | None = None,
+    test_event_code: str | None = None,
+    dry_run: bool = False,
+    dead_letters: str | Path | None = None,
+    batch_size: int | None = None,
+    concurrency: int = CONCURRENCY,
+    now: float | None = None,
+    on_progress: Progress | None = None,
+    switch: Switch | None = None,
+) -> Report:
+    """Map records and deliver their events.
+
+    source           a file, a glob, ``-``, a list of these, or an iterable of records (dicts, or lines of JSON)
+    to               ``https://host`` in place of the destination's own; else the mapping's destination
+    settings         settings by name or variable, over those of the environment
+    test_event_code  routes the events to the destination's test tool
+    dry_run          do everything but send
+    dead_letters     a file for what is refused, with the records as they were: mode 0600
+    batch_size       events a request, at most what the destination takes
+    concurrency      requests on their way at once
+    now              the clock, in Unix seconds, for tests and repeated runs
+    on_progress      called now and then with the counts so far
+    switch           ends the run early
+    raises           DeliveryError if nothing can be sent at all; what ends a run midway is in the report
+    """
+    run = _Run(program, test_event_code is not None or bool(to), now, on_progress, switch or Switch())
+    given = inputs(source)
+    run.check_samples(given)
+    run.size = max(1, min(batch_size or program.destination.batch.max_events, program.destination.batch.max_events))
+    letters = DeadLetters(Path(dead_letters) if dead_letters else None)
+    letters.check()
+    base = to if to.startswith(("http://", "https://")) else None
+    if dry_run:
+        run.go(given, None, concurrency, letters)
+        return run.report(to or program.destination.name, dry_run, letters, given)
+    found = resolve(program.destination, settings)
+    prepared = program.destination.request.prepare(found, test_code=test_event_code, base=base)
+    connection = Connection(program.destination, prepared, connections=concurrency)
+    try:
+        run.go(given, connection, concurrency, letters)
+    finally:
+        connection.close()
+    return run.report(to or program.destination.name, dry_run, letters, given)
+
+
+class _Run:
+    def __init__(
+        self, program: Program, is_test: bool, now: float | None, progress: Progress | None, switch: Switch
+    ) -> None:
+        self.program = program
+        self.is_test = is_test
+        self.now = now
+        self.progress = progress
+        self.switch = switch
+        self.tally = Tally()
+        self.size = 1
+        self.started = time.monotonic()
+        self._pause = 0.0
+        self._proven = False
+        self._batch: list[Item] = []
+        self._bytes = 0
+        self._running: set[Future[Outcome]] = set()
+        self._shown = 0.0
+
+    def clock(self) -> float:
+        return time.time() if self.now is None else self.now
+
+    def check_samples(self, given: Sequence[Input]) -> None:
+        """Samples are replayed as if recorded now, so they must not reach a real destination unmarked."""
+        for one in given:
+            if one.path is not None and self.program.replay(one.path) is not None and not self.is_test:
+                hint = "Send it with --test-event-code, or to the sandbox: --to sandbox."
+                raise DeliveryError("sample", f"{one.name} is a sample: nothing in it happened", 2, hint)
+
+    def go(self, given: Sequence[Input], connection: Connection | None, concurrency: int, letters: DeadLetters) -> None:
+        """Everything, to the end of the input or of what can be sent."""
+        with letters, ThreadPoolExecutor(max_workers=concurrency) as pool:
+            try:
+                for one in given:
+                    self._read(one, connection, concurrency, pool, letters)
+            except DeliveryError as error:
+                self._stop(error.code, error.message, error.hint, error.exit_code)
+            self._dispatch(connection, pool)
+            while self._running:
+                self._collect(letters)
+        events = self.tally.events
+        events.pending = events.made - events.sent - events.rejected
+        if self.switch.is_off() and self.tally.stopped is None:
+            self._stop("interrupted", "the run was interrupted", "Run it again.", self.switch.exit_code)
+
+    def _read(
+        self,
+        one: Input,
+        connection: Connection | None,
+        concurrency: int,
+        pool: ThreadPoolExecutor,
+        letters: DeadLetters,
+    ) -> None:
+        replay = self.program.replay(one.path) if one.path is not None else None
+        records = self.tally.records
+        for line in lines(one):
+            if self.tally.stopped is not None or self.switch.is_off():
+                return
+            if not line.data and not line.fault:
+                records.blank += 1
+                continue
+            records.read += 1
+            now, shift = self.clock(), 0
+            if replay is not None:
+                now, shift = replay.clock(now)
+            if line.fault:
+                result = Result(problems=(Refusal(line.fault, _FAULTS[line.fault]),))
+            elif line.data.isspace():
+                records.read -= 1
+                records.blank += 1
+                continue
+            else:
+                result = self.program.map(line.data, now, shift=shift)
+            self._take(line, result, letters)
+            if len(self._batch) >= self.size or self._bytes >= self._most_bytes:
+                self._dispatch(connection, pool)
+                while len(self._running) > concurrency + 1:
+                    self._collect(letters)
+            if self.progress is not None and records.read % 256 == 0:
+                self._show()
+
+    @property
+    def _most_bytes(self) -> int:
+        return self.program.destination.batch.max_bytes or 4_000_000
+
+    def _take(self, line: Line, result: Result, letters: DeadLetters) -> None:
+        """Count a record, keep its events for the next batch, and its refusals with the dead letters."""
+        tally = self.tally
+        if result.events:
+            tally.records.mapped += 1
+        elif result.problems:
+            tally.records.dead += 1
+        else:
+            tally.records.ignored += 1
+            tally.ignored[result.reason] += 1
+        for event in result.events:
+            tally.events.made += 1
+            tally.by_event[event.name] += 1
+            self._batch.append(Item(event.encoded, event.expires, (line, event.key)))
+            self._bytes += len(event.encoded) + 1
+        for problem in result.problems:
+            place = str(problem.span) if problem.span else ""
+            tally.refused[Reason(problem.code, problem.event, problem.parameter, place, problem.message)] += 1
+            letters.record(line, problem)
+        for warning in result.warnings:
+            tally.warnings[Reason(warning.code, warning.event, warning.parameter)] += 1
+
+    def _dispatch(self, connection: Connection | None, pool: ThreadPoolExecutor) -> None:
+        batch, self._batch, self._bytes = self._batch, [], 0
+        if batch and connection is not None and self.tally.stopped is None and not self.switch.is_off():
+            for start in range(0, len(batch), self.size):
+                self._running.add(pool.submit(self._drive, batch[start : start + self.size], connection))
+
+    def _drive(self, batch: list[Item], connection: Connection) -> Outcome:
+        """Carry out a delivery: runs in a thread of the pool."""
+        policy = Policy(
+            self.clock,
+            lambda longest: random.uniform(0, longest),
+            margin=self.program.destination.margin,
+            proven=lambda: self._proven,
+        )
+        steps = deliver(batch, policy)
+        answer: Answer | None = None
+        try:
+            while True:
+                step = next(steps) if answer is None else steps.send(answer)
+                answer = None
+                if isinstance(step, Send):
+                    while not self.switch.is_off() and (pause := self._pause - time.monotonic()) > 0:
+                        self.switch.wait(pause)
+                    if self.switch.is_off() or self.tally.stopped is not None:
+                        answer = Answer("stop", "interrupted")
+                        continue
+                    answer = connection.send([item.encoded for item in step.items])
+                    self._proven = self._proven or answer.meaning == "accepted"
+                    continue
+                if step.everyone:
+                    self._pause = max(self._pause, time.monotonic() + step.seconds)
+                if self.switch.wait(step.seconds):
+                    continue
+        except StopIteration as done:
+            outcome: Outcome = done.value
+            return outcome
+
+    def _collect(self, letters: DeadLetters) -> None:
+        """Count the deliveries that are done; waits for one at least."""
+        done, self._running = wait(self._running, return_when=FIRST_COMPLETED)
+        for future in done:
+            outcome = future.result()
+            tally = self.tally
+            tally.events.sent += len(outcome.accepted)
+            tally.events.rejected += len(outcome.rejected)
+            tally.events.maybe_twice += outcome.maybe_twice
+            tally.requests += outcome.requests
+            tally.retries += outcome.retries
+            tally.messages |= outcome.messages
+            for item, answer in outcome.rejected:
+                line, key = item.origin
+                code = answer.reason or answer.code
+                tally.rejected[Reason(code, key, message=answer.message or answer.code)] += 1
+                letters.event(line, key, code, answer.message, item.encoded)
+            if outcome.stop is not None and outcome.stop.answer.reason != "interrupted":
+                answer = outcome.stop.answer
+                said = f"{answer.message} [{answer.code}]" if answer.message else answer.code
+                self._stop(answer.reason or "stopped", said, answer.remedy, outcome.stop.exit_code)
+        if self.progress is not None:
+            self._show()
+
+    def _stop(self, code: str, message: str, hint: str, exit_code: int) -> None:
+        if self.tally.stopped is None:
+            self.tally.stopped = Stopped(code, message, hint, exit_code)
+
+    def _show(self) -> None:
+        moment = time.monotonic()
+        if self.progress is not None and moment - self._shown > 0.1:
+            self._shown = moment
+            self.progress(self.tally)
+
+    def report(self, to: str, dry_run: bool, letters: DeadLetters, given: Sequence[Input]) -> Report:
+        tally = self.tally
+        return Report(
+            destination=self.program.destination.name,
+            to=to,
+            dry_run=dry_run,
+            records=tally.records,
+            events=tally.events,
+            by_event=dict(tally.by_event),
+            ignored=dict(tally.ignored),
+            refused=dict(tally.refused),
+            rejected=dict(tally.rejected),
+            warnings=dict(tally.warnings),
+            messages=tuple(sorted(tally.messages)),
+            requests=tally.requests,
+            retries=tally.retries,
+            seconds=time.monotonic() - self.started,
+            stopped=tally.stopped,
+            dead_letters=str(letters.path or ""),
+            dead_letters_written=letters.written,
+            files=tuple(one.name for one in given),
+        )
+
+
+__all__ = ["Progress", "Switch", "send"]

@@ -1,0 +1,181 @@
+"""Lines of records from files, globs, gzip, standard input, or from a Python iterable.
+
+Bytes are split at ``\\n`` only, as JSON lines are: a line keeps its file, its number and its offset, so that whatever
+becomes of it can be found again. A line that is too long to be a record costs itself, not the run.
+"""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from .errors import DeliveryError
+
+MAX_LINE: Final = 10 * 1024 * 1024
+"""The longest line that is read, in bytes. A longer one is skipped and counted as no record."""
+
+Source = str | Path | Iterable[Any]
+"""A file, a glob, ``-`` for standard input, several of these, or an iterable of records (dicts, or lines of JSON)."""
+
+_WRONG_FILES: Final = {
+    b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or save it as JSON lines",
+    b"\xff\xfe": "UTF-16 text: save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text: save it as UTF-8",
+    b"PAR1": "a Parquet file: convert it to JSON lines",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: use gzip, or unpack it into a pipe",
+    b"BZh": "compressed with bzip2: use gzip, or unpack it into a pipe",
+}
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """One line as it was read.
+
+    number   counted from 1
+    offset   bytes before it in its file (unpacked)
+    fault    why it cannot be a record, as a code, or ""
+    """
+
+    file: str
+    number: int
+    offset: int
+    data: bytes
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file to read, or standard input (``path`` is None), or records that Python gives (``records``)."""
+
+    name: str
+    path: Path | None = None
+    records: Iterable[Any] | None = None
+
+
+def inputs(source: Source) -> list[Input]:
+    """What a source stands for, checked before anything is read.
+
+    raises  DeliveryError (exit code 2) for a file that is not there, cannot be read, or is no text
+    """
+    if isinstance(source, str | Path):
+        return _named(str(source))
+    if isinstance(source, Sequence) and source and all(map(_is_name, source)):
+        return [found for part in source for found in _named(str(part))]
+    if isinstance(source, Mapping | bytes):
+        raise TypeError(
+            "a source is a file, a list of files, or an iterable of records; one record goes to Program.map"
+        )
+    return [Input("records", records=source)]
+
+
+def _is_name(part: Any) -> bool:
+    """Whether a part of a list is the name of a file; a line of JSON is text, too."""
+    return isinstance(part, Path) or (isinstance(part, str) and part.lstrip()[:1] not in ("{", "["))
+
+
+def _named(name: str) -> list[Input]:
+    if name == "-":
+        return [Input("standard input")]
+    if not Path(name).exists() and any(sign in name for sign in "*?["):
+        found = sorted(glob.glob(name, recursive=True))
+        if not found:
+            raise DeliveryError("no-such-file", f"no file matches {name}", 2)
+        return [_checked(path) for path in found if not Path(path).is_dir()]
+    return [_checked(name)]
+
+
+def _checked(name: str) -> Input:
+    path = Path(name)
+    if path.is_dir():
+        raise DeliveryError("is-a-directory", f"{name} is a directory", 2, f"Name its files: '{name}/*.jsonl'.")
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except FileNotFoundError:
+        raise DeliveryError("no-such-file", f"there is no file {name}", 2) from None
+    except OSError as error:
+        raise DeliveryError("unreadable", f"{name} cannot be read: {error.strerror}", 2) from None
+    for magic, what in _WRONG_FILES.items():
+        if start.startswith(magic):
+            raise DeliveryError("wrong-file", f"{name} is {what}", 2)
+    return Input(name, path)
+
+
+def lines(given: Input) -> Iterator[Line]:
+    """The lines of one input, blank ones too.
+
+    raises  DeliveryError (exit code 2) if the file breaks off in the middle of its gzip stream, or is one JSON array
+    """
+    if given.records is not None:
+        yield from _from_records(given)
+        return
+    opened: BinaryIO = sys.stdin.buffer if given.path is None else given.path.open("rb", buffering=1 << 18)
+    try:
+        yield from _split(given.name, _unpacked(opened))
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        message = f"{given.name} breaks off: its gzip data is damaged or incomplete"
+        raise DeliveryError("broken-input", message, 2, "What came before was handled. Get the whole file.") from None
+    except OSError as error:
+        raise DeliveryError("broken-input", f"{given.name} could not be read on: {error.strerror}", 2) from None
+    finally:
+        if given.path is not None:
+            opened.close()
+
+
+def _unpacked(opened: Any) -> Any:
+    return gzip.GzipFile(fileobj=opened) if opened.peek(2)[:2] == b"\x1f\x8b" else opened
+
+
+def _split(name: str, stream: Any) -> Iterator[Line]:
+    number, offset = 0, 0
+    readline = stream.readline
+    while data := readline(MAX_LINE + 1):
+        number += 1
+        size, fault = len(data), ""
+        if size > MAX_LINE and data[-1:] != b"\n":
+            size, fault = size + _skipped(readline), "too-long"
+            data = b""
+        line = data.removesuffix(b"\n").removesuffix(b"\r")
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+            if line.strip() == b"[":
+                hint = f"Write one object a line: jq -c '.[]' {name}"
+                raise DeliveryError("json-array", f"{name} is one JSON array, not JSON lines", 2, hint)
+        yield Line(name, number, offset, line, fault)
+        offset += size
+
+
+def _skipped(readline: Any) -> int:
+    """Read on to the end of a line that is too long, without keeping it; returns its length."""
+    size = 0
+    while rest := readline(1 << 20):
+        size += len(rest)
+        if rest[-1:] == b"\n":
+            break
+    return size
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _from_records(given: Input) -> Iterator[Line]:
+    assert given.records is not None
+    for number, record in enumerate(given.records, 1):
+        if isinstance(record, str):
+            data = record.encode("utf-8", "surrogatepass")
+        elif isinstance(record, bytes):
+            data = record
+        else:
+            try:
+                data = _encode(record)
+            except (TypeError, ValueError, OverflowError, RecursionError):
+                yield Line(given.name, number, 0, b"", "not-json")
+                continue
+        yield Line(given.name, number, 0, data.strip())

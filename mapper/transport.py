@@ -1,0 +1,101 @@
+"""One HTTP exchange with a destination, with the token added where no logger can see it.
+
+httpx logs the address of every request. The token is therefore added by a transport below the client: what httpx, its
+logger and its exceptions see has neither token nor query. Answers are read up to a limit and within one deadline for
+the whole exchange; redirects are never followed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import httpx
+
+from .answers import MAX_BODY, Answer
+from .destination import Destination
+from .errors import DeliveryError
+from .request import Prepared
+
+DEADLINE: Final = 60.0
+"""Seconds for a whole exchange: connecting, sending up to 1,000 events, and the answer."""
+
+
+class _Adding(httpx.BaseTransport):
+    """Adds what is secret to a request, below the client."""
+
+    def __init__(self, inner: httpx.BaseTransport, query: Mapping[str, str], headers: Mapping[str, str]) -> None:
+        self._inner, self._query, self._headers = inner, query, headers
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        headers = httpx.Headers(request.headers)
+        headers.update(self._headers)
+        url = request.url.copy_merge_params(dict(self._query)) if self._query else request.url
+        signed = httpx.Request(
+            request.method, url, headers=headers, stream=request.stream, extensions=request.extensions
+        )
+        return self._inner.handle_request(signed)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def __repr__(self) -> str:
+        return "<transport>"
+
+
+class Connection:
+    """Sends batches to one address. May be used from several threads."""
+
+    def __init__(
+        self, destination: Destination, prepared: Prepared, *, connections: int = 4, deadline: float = DEADLINE
+    ) -> None:
+        url = httpx.URL(prepared.url)
+        loopback = url.host in ("127.0.0.1", "localhost", "::1")
+        if url.scheme != "https" and not loopback:
+            raise DeliveryError("insecure", "the address must begin with https://: the token would be readable", 2)
+        self._destination, self._prepared, self._deadline = destination, prepared, deadline
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=20)
+        inner = httpx.HTTPTransport(limits=limits, retries=0, trust_env=False)
+        self._client = httpx.Client(
+            transport=_Adding(inner, prepared.query, prepared.headers),
+            timeout=httpx.Timeout(deadline / 2, connect=10.0),
+            trust_env=False,
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity", "Accept": "application/json", "User-Agent": "mapper"},
+        )
+
+    def send(self, events: Sequence[bytes]) -> Answer:
+        """Send one request and understand its answer. Only a broken certificate or address raises (DeliveryError)."""
+        body = self._prepared.body(events)
+        written = False
+
+        def stream() -> Iterator[bytes]:
+            nonlocal written
+            yield body
+            written = True
+
+        started = time.monotonic()
+        try:
+            with self._client.stream(
+                self._prepared.method, self._prepared.url, content=stream(), headers={"Content-Length": str(len(body))}
+            ) as response:
+                data = bytearray()
+                for chunk in response.iter_raw():
+                    data += chunk
+                    if len(data) > MAX_BODY or time.monotonic() - started > self._deadline:
+                        return self._destination.answers.lost(written=True)
+                return self._destination.answer(response.status_code, bytes(data), len(events), response.headers)
+        except httpx.ConnectError as error:
+            if "CERTIFICATE" in str(error).upper():
+                message = "the destination's certificate cannot be trusted"
+                return Answer("stop", "certificate", code="certificate", message=message)
+            return self._destination.answers.lost(written=False)
+        except (httpx.ConnectTimeout, httpx.PoolTimeout):
+            return self._destination.answers.lost(written=False)
+        except httpx.TransportError:
+            return self._destination.answers.lost(written=written)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
