@@ -30,6 +30,13 @@ class Assembly:
     def refuse(self, steps: Steps, code: str, message: str, hint: str = "") -> None:
         self.problems.append(self.declared.problem(steps, code, message, hint))
 
+    def has(self, steps: Steps, said: Mapping[str, Any], *keys: str) -> bool:
+        """Whether an entry has its keys, now that everything it extends is under it."""
+        missing = [key for key in keys if key not in said]
+        for key in missing:
+            self.refuse(steps, "missing-key", f"'{key}' is missing here")
+        return not missing
+
     # -- parameters ------------------------------------------------------------------------------------------------
 
     def read_fields(self) -> None:

@@ -35,7 +35,7 @@ def _flag(about: str) -> Rules:
 
 
 SETTING_RULES: Final[Rules] = {
-    "env": _text("The environment variable that holds the value.", required=True, regex="[A-Z][A-Z0-9_]*"),
+    "env": _text("The environment variable that holds the value.", regex="[A-Z][A-Z0-9_]*"),
     "format": _text("What the value may look like.", allowed=list(FORMATS)),
     "required": _flag("Whether nothing can be sent without it."),
     "secret": _flag("Whether it must never be shown."),
@@ -53,9 +53,10 @@ REQUEST_RULES: Final[Rules] = {
     "token": _key(
         "The token and where it may go.",
         type="dict",
+        nullable=True,
         schema={
-            "setting": _text("The setting that holds it.", required=True),
-            "in": _text("Where it goes unless the user chooses.", allowed=["query", "header", "body"], required=True),
+            "setting": _text("The setting that holds it."),
+            "in": _text("Where it goes unless the user chooses.", allowed=["query", "header", "body"]),
             "query": _text("Its name in the query."),
             "header": _text("The name of its header."),
             "scheme": _text("What stands before it in the header, such as Bearer."),
@@ -65,9 +66,10 @@ REQUEST_RULES: Final[Rules] = {
     "proof": _key(
         "A hash of the token under another secret (HMAC-SHA256, hex).",
         type="dict",
+        nullable=True,
         schema={
-            "setting": _text("The setting that holds the secret.", required=True),
-            "name": _text("The name under which it is sent.", required=True),
+            "setting": _text("The setting that holds the secret."),
+            "name": _text("The name under which it is sent."),
         },
     ),
 }

@@ -212,7 +212,7 @@ def _assembled(said: Declared) -> Destination:
         docs=tuple((value.get("sources") or {}).values()),
         _labels=MappingProxyType(dict(_labels(events))),
     )
-    problems = [*parts.problems, *_foreign(said, destination)]
+    problems = parts.problems or list(_foreign(said, destination))
     if problems:
         raise MappingError(problems)
     return destination
@@ -227,18 +227,22 @@ def _foreign(said: Declared, destination: Destination) -> Iterator[Problem]:
         return
     own = destination.name.upper().replace("-", "_") + "_"
     owners = {
-        setting.env: other for other in map(load_destination, declared.bundled()) for setting in other.settings.values()
+        setting.env: other
+        for other in map(load_destination, declared.bundled())
+        for setting in other.settings.values()
     }
+    hint = f"A destination reads variables that begin with its name: {own}…"
+    taken: dict[str, list[str]] = {}
     for name, setting in destination.settings.items():
         owner = owners.get(setting.env)
-        if owner is not None and owner.request.host != destination.request.host:
-            message = f"{setting.env} belongs to {owner.title} and is sent to {owner.request.host} only"
-            hint = f"Name a variable of your own: {own}{name}."
-            yield said.problem(("settings", name, "env"), "foreign-setting", message, hint)
-        elif owner is None and not setting.env.startswith(own):
+        if owner is None and not setting.env.startswith(own):
             message = f"{setting.env} is not a variable of destination '{destination.name}'"
-            hint = f"A destination reads variables that begin with its name: {own}{name}."
             yield said.problem(("settings", name, "env"), "foreign-setting", message, hint)
+        elif owner is not None and owner.request.host != destination.request.host:
+            taken.setdefault(owner.request.host, []).append(setting.env)
+    for host, names in taken.items():
+        message = f"{', '.join(names)} may be sent to {host} only"
+        yield said.problem(("request", "url"), "foreign-setting", message, hint)
 
 
 def _labels(events: Mapping[str, StandardEvent]) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,11 @@ _ALL: Final = Codes(any_code=True)
 
 
 def read_settings(parts: Assembly) -> dict[str, Setting]:
-    return {name: Setting(name, **one) for name, one in (parts.value.get("settings") or {}).items()}
+    found: dict[str, Setting] = {}
+    for name, one in (parts.value.get("settings") or {}).items():
+        if parts.has(("settings", name), one, "env"):
+            found[name] = Setting(name, **one)
+    return found
 
 
 def read_request(parts: Assembly, settings: Mapping[str, Setting]) -> Request:
@@ -38,7 +42,10 @@ def read_request(parts: Assembly, settings: Mapping[str, Setting]) -> Request:
     token = said.get("token")
     proof = said.get("proof")
     for key, one in (("token", token), ("proof", proof)):
-        if one is not None and one["setting"] not in settings:
+        needed = ("setting", "in") if key == "token" else ("setting", "name")
+        if one is not None and not parts.has(("request", key), one, *needed):
+            token = proof = None
+        elif one is not None and one["setting"] not in settings:
             steps = ("request", key, "setting")
             parts.refuse(steps, "unknown-setting", f"there is no setting '{one['setting']}'")
     return Request(
