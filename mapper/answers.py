@@ -151,7 +151,7 @@ class Answers:
         lower = {name.lower(): value for name, value in (headers or {}).items()}
         data = _object(body)
         wait, usage = self._pressure(lower)
-        trace = next((found for path in self.trace if (found := _text(data, path))), "")
+        trace = next((text for path in self.trace if (text := _text(data, path))), "")
         found = replace(
             self._meaning(status, data, sent),
             status=status,
@@ -174,19 +174,14 @@ class Answers:
         wrong = data is not None and self.error is not None and at(data, self.error) is not None
         if status in self.accepted and not wrong:
             return self._taken(status, data, sent)
-        code, subcode = _number(data, self.code), _number(data, self.subcode)
-        transient = self.transient is not None and data is not None and at(data, self.transient) is True
-        for row in self.table:
-            if row.fits(status, code, subcode, transient):
-                return self._as_row(row, status, data, sent)
-        return Answer("retry", "unclear", code=_code(status, code, subcode), unclear=True, tries=_MISCOUNTS)
+        return self._by_table(status, data, sent)
 
     def _taken(self, status: int, data: dict[str, Any] | None, sent: int) -> Answer:
         code = f"http-{status}"
         if data is None and (self.received is not None or self.where):
             return Answer("retry", "unclear", code=code, unclear=True)
         if any(at(data, path) not in wanted for path, wanted in self.where):
-            return self._as_table(status, data, sent)
+            return self._by_table(status, data, sent)
         received = at(data, self.received) if self.received is not None else sent
         if type(received) is not int or received != sent:
             known = received if type(received) is int else None
@@ -204,10 +199,11 @@ class Answers:
         texts = tuple(printable(text, 300, self.words) for text in _texts(said))[:5]
         return Answer("accepted", code=code, events_received=received, messages=texts)
 
-    def _as_table(self, status: int, data: dict[str, Any] | None, sent: int) -> Answer:
+    def _by_table(self, status: int, data: dict[str, Any] | None, sent: int) -> Answer:
         code, subcode = _number(data, self.code), _number(data, self.subcode)
+        transient = self.transient is not None and at(data, self.transient) is True
         for row in self.table:
-            if row.fits(status, code, subcode, False):
+            if row.fits(status, code, subcode, transient):
                 return self._as_row(row, status, data, sent)
         return Answer("retry", "unclear", code=_code(status, code, subcode), unclear=True, tries=_MISCOUNTS)
 

@@ -227,9 +227,7 @@ def _foreign(said: Declared, destination: Destination) -> Iterator[Problem]:
         return
     own = destination.name.upper().replace("-", "_") + "_"
     owners = {
-        setting.env: other
-        for other in map(load_destination, declared.bundled())
-        for setting in other.settings.values()
+        setting.env: other for other in map(load_destination, declared.bundled()) for setting in other.settings.values()
     }
     hint = f"A destination reads variables that begin with its name: {own}…"
     taken: dict[str, list[str]] = {}

@@ -248,7 +248,8 @@ class _Sample:
 
     def ordered(self) -> dict[str, Any]:
         """The event with its parameters in the order of the destination's file."""
-        return _ordered(self.destination.root, self.event)
+        event: dict[str, Any] = _ordered(self.destination.root, self.event)
+        return event
 
 
 def _ordered(field: Field, value: Any) -> Any:
