@@ -31,7 +31,7 @@ _ARITHMETIC: Final[dict[type[nodes.Node], str]] = {
 }
 _ORDER: Final = {"gt": "v_gt", "gteq": "v_ge", "lt": "v_lt", "lteq": "v_le"}
 _NULLS: Final = frozenset(("null", "NULL", "Null", "nil", "undefined", "NaN"))
-_TRUTHS: Final = {"TRUE": "true", "FALSE": "false", "yes": "true", "no": "false"}
+_TRUTHS: Final = {"TRUE": "true", "FALSE": "false"}
 _LOOP_PARTS: Final = frozenset(("index", "index0", "first", "last", "length", "revindex"))
 
 

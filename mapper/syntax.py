@@ -60,6 +60,7 @@ class Tokens:
         self._ends: dict[int, int] = {}
         self._read(start, closed)
         self._closings = self._match()
+        self._by_offset = {token.lineno: token for token in self.tokens}
         self._following = {a.lineno: b for a, b in pairwise(self.tokens)}
         self._extents: dict[int, tuple[int, int]] = {}
 
@@ -180,23 +181,32 @@ class Tokens:
             while following is not None and following.type == "string" and isinstance(node.value, str):
                 end = self._ends[following.lineno]
                 following = self._following.get(following.lineno)
-        if isinstance(node, nodes.Filter) and following is not None:
-            return self._closings.get(following.lineno, end)
-        if isinstance(node, nodes.Test) and following is not None and following.value != node.name:
-            end = max(end, self._ends[following.lineno])
+        if isinstance(node, nodes.Filter | nodes.Test):
+            end, following = self._name_end(node)
+            return end if following is None else self._closings.get(following.lineno, end)
         return end
+
+    def _name_end(self, node: nodes.Filter | nodes.Test) -> tuple[int, Token | None]:
+        """The end of a filter's or test's own name, which may have dots in it, and the token behind it."""
+        token: Token | None = self._by_offset[node.lineno]
+        while token is not None and token.value in ("is", "not") and isinstance(node, nodes.Test):
+            token = self._following.get(token.lineno)
+        for _ in range(2 * node.name.count(".")):
+            token = self._following.get(token.lineno) if token is not None else None
+        if token is None:
+            return len(self.source), None
+        return self._ends[token.lineno], self._following.get(token.lineno)
 
     def name_extent(self, node: nodes.Node, name: str) -> tuple[int, int]:
         """Where ``name`` stands, the name of a filter, a test or a key that ends a path."""
         start, end = self.extent(node)
+        if isinstance(node, nodes.Filter | nodes.Test) and name == node.name:
+            last, _ = self._name_end(node)
+            return last - len(name) if "." not in name else node.lineno, last
         for token in self.tokens:
             if node.lineno <= token.lineno < end and token.type == "name" and token.value == name:
                 return token.lineno, self._ends[token.lineno]
         return start, end
-
-    def keyword_extent(self, node: nodes.Node, name: str) -> tuple[int, int]:
-        """Where the name of a named argument stands."""
-        return self.name_extent(node, name)
 
 
 @dataclass(frozen=True, slots=True)
