@@ -73,7 +73,7 @@ class Expressions:
         self.problems = problems
         self.lets: dict[str, Let] = {}
         self.used: set[str] = set()
-        self.top = Scope(root)
+        self.top = Scope(root, retries=True)
         self._documents = [document.file for document in documents]
         self._variables = 0
 
@@ -125,7 +125,7 @@ class Expressions:
             return None
         variable = self._variable()
         listed = ast.copy_location(
-            ast.Call(ast.Name("v_each", ast.Load()), [items.node, ast.Name("ctx", ast.Load())], []),
+            ast.Call(ast.Name("v_visited", ast.Load()), [items.node, ast.Name("ctx", ast.Load())], []),
             items.node,
         )
         inner = scope.bind(name, variable, items.value.element())

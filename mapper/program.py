@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from .errors import MapperError, Problem, RecordError, Span
 from .mapping import SampleSpec
 from .projection import label, reads
 from .refusal import place_of
-from .values import Context
+from .values import Context, Undecided
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -204,6 +205,18 @@ class Program:
             yield self._map(line, Context(time.time() if fixed is None else fixed, shift))
 
     def _map(self, record: dict[str, Any] | bytes | str, context: Context) -> Result:
+        try:
+            return self._projected(record, context)
+        except Undecided:  # whether an object is empty can only be told by keys that were not decoded
+            context.reset()
+            return self._whole._projected(record, context)
+
+    @cached_property
+    def _whole(self) -> Program:
+        """The same mapping, decoding every record whole."""
+        return Program(compile_mapping(self.spec, full=True))
+
+    def _projected(self, record: dict[str, Any] | bytes | str, context: Context) -> Result:
         try:
             line = record if type(record) is bytes else _as_line(record)
             if not line.isascii():

@@ -1,0 +1,18 @@
+"""A local endpoint that speaks Meta's ``/events``: it takes what Meta takes, refuses what Meta refuses, and says why.
+
+    from mapper.sandbox import running
+
+    with running() as sandbox:
+        mapper.send(program, "orders.jsonl", to=sandbox.url, settings=sandbox.settings)
+        print(sandbox.store.events)
+
+It needs the extra: ``pip install 'event-mapper[sandbox]'``.
+"""
+
+from __future__ import annotations
+
+from .app import create_app
+from .server import Sandbox, running, serve
+from .store import Store
+
+__all__ = ["Sandbox", "Store", "create_app", "running", "serve"]
