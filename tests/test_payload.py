@@ -1,0 +1,94 @@
+"""The payload helper: what it says of requests from anywhere, and the examples it makes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mapper import document
+from mapper.destination import load_destination
+from mapper.payload import check_payload, commented, sample_event, sample_payload
+
+SPECS = Path(__file__).parent / "specs" / "payload"
+NOW = 1_760_433_512
+META = load_destination("meta")
+SOURCES = META.fields["action_source"].allowed
+MESSAGING = ("Purchase", "InitiateCheckout", "AddToCart", "ViewContent")
+
+
+@pytest.mark.parametrize("case", document.read(SPECS / "requests.yaml").value["cases"], ids=lambda case: case["title"])
+@pytest.mark.parametrize("form", ["text", "bytes"])
+def test_a_request_is_judged(case: dict[str, Any], form: str) -> None:
+    body = case["text"].encode() if form == "bytes" else case["text"]
+    found = check_payload(META, body, NOW, production=case.get("production", False))
+    assert [f"{one.level} {one.path} {one.rule}" for one in found] == case["findings"]
+    assert all(one.message and one.remedy for one in found)
+
+
+def test_a_body_may_be_a_dict_and_bytes_may_begin_with_a_mark() -> None:
+    body = sample_payload(META, "Lead", now=NOW)
+    assert check_payload(META, body, NOW) == []
+    assert check_payload(META, b"\xef\xbb\xbf" + json.dumps(body).encode(), NOW) == []
+    assert [one.rule for one in check_payload(META, b"\xff\xfe", NOW)] == ["json"]
+
+
+def test_a_request_of_a_thousand_events_is_full() -> None:
+    event = sample_event(META, "Lead", now=NOW)
+    assert check_payload(META, {"data": [event] * 1000}, NOW) == []
+    found = check_payload(META, {"data": [event] * 1001}, NOW)
+    assert [(one.path, one.rule, one.level) for one in found] == [("data", "M18", "error")]
+    assert found[0].message == "1001 events in one request; the most is 1000"
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("name", [*META.standard_events, "WaitlistSignupStarted", "AppendAttribution"])
+def test_every_example_is_correct_and_complete(name: str, source: str) -> None:
+    if source == "business_messaging" and name not in MESSAGING:
+        found = check_payload(META, sample_payload(META, name, {"action_source": source}, now=NOW), NOW)
+        assert {one.rule for one in found} == {"M06"}
+        return
+    body = sample_payload(META, name, {"action_source": source}, now=NOW)
+    assert check_payload(META, body, NOW, strict=True) == []
+    event = body["data"][0]
+    assert (event["event_name"], event["action_source"], event["event_time"]) == (name, source, NOW)
+    listed = META.standard_events[name].parameters if name in META.standard_events else ()
+    assert all(path.split(".")[1] in event["custom_data"] for path in listed)
+    assert list(event) == [key for key in META.root.children or {} if key in event]
+
+
+@pytest.mark.parametrize("channel", ["whatsapp", "messenger", "instagram"])
+def test_an_example_for_each_channel(channel: str) -> None:
+    chosen = {"action_source": "business_messaging", "messaging_channel": channel}
+    assert check_payload(META, sample_payload(META, "Purchase", chosen, now=NOW), NOW, strict=True) == []
+
+
+def test_an_example_keeps_what_it_is_given() -> None:
+    event = sample_event(META, "Lead", {"event_id": "mine", "custom_data.tier": "gold"}, now=NOW)
+    assert (event["event_id"], event["custom_data"]["tier"]) == ("mine", "gold")
+    with pytest.raises(KeyError):
+        sample_event(META, "Lead", {"evnt_id": "mine"}, now=NOW)
+
+
+def test_an_example_for_people_is_the_same_with_comments() -> None:
+    body = sample_payload(META, "Purchase", now=NOW)
+    text = commented(META, body)
+    assert json.loads("\n".join(line.split("  // ")[0] for line in text.splitlines())) == body
+    said = [line for line in text.splitlines() if '"id": "sku-1"' in line]
+    assert said[0].endswith("// The product's id in your catalogue.")
+    assert sum("//" in line for line in text.splitlines()) >= 20
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=60) | st.binary(max_size=60))
+def test_no_text_is_too_strange(text: str | bytes) -> None:
+    assert check_payload(META, text, NOW)
+
+
+def test_deep_texts_are_refused() -> None:
+    for text in ("[" * 100_000, '{"a":' * 50_000, "[" * 5000 + "]" * 5000):
+        assert check_payload(META, text, NOW)[0].rule in ("json", "M22")
