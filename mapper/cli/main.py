@@ -1,0 +1,132 @@
+"""The command's frame: which verbs there are, how it ends, and what an error looks like.
+
+stdout is data; everything else goes to stderr. Exit codes are a contract (docs/command.md).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import Any, Final, NoReturn
+
+import click
+
+from ..errors import DeliveryError, MapperError, MappingError
+
+VERBS: Final = {
+    "check": "Find everything that is wrong with mappings, before any record is read.",
+    "map": "Map records: JSON lines in, events as JSON lines out.",
+    "test": "Run the tests that stand in mappings.",
+    "send": "Map records and deliver their events.",
+    "sandbox": "Run a local endpoint that takes and refuses what the real one does.",
+}
+"""The verbs, in the order in which they are needed."""
+
+
+class Verbs(click.Group):
+    """Imports a verb when it is called or asked for help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f".{name}", __package__).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in VERBS:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], VERBS, 1)
+            hint = f" Did you mean '{close[0]}'?" if close else f" There are: {', '.join(VERBS)}."
+            raise click.UsageError(f"There is no command '{args[0]}'.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+EXAMPLES: Final = """\b
+Examples:
+  mapper check mappings/storefront.yaml
+  mapper map mappings/storefront.yaml orders.jsonl | head
+  mapper send mappings/storefront.yaml orders.jsonl --to sandbox
+  mapper send mappings/storefront.yaml orders.jsonl
+
+Map records to conversion events in YAML, and deliver them."""
+
+
+@click.group(cls=Verbs, help=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="event-mapper", prog_name="mapper", message="%(prog)s %(version)s")
+def group() -> None:
+    """The command."""
+
+
+def main() -> NoReturn:
+    """Run the command and end the process with its exit code."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = group.main(arguments, prog_name="mapper", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        say("Interrupted.")
+        return 130
+    except BrokenPipeError:
+        return _quiet()
+    except MappingError as error:
+        from ..diagnostics import render
+
+        say(render(error.problems, colour=coloured(sys.stderr)))
+        return 2
+    except DeliveryError as error:
+        say(f"mapper: {error.message}" + (f"\n  help: {error.hint}" if error.hint else ""))
+        return error.exit_code
+    except MapperError as error:
+        say(f"mapper: {error}")
+        return 2
+    except Exception as error:  # noqa: BLE001 - the outermost frame: whatever comes here is a mistake of ours
+        return _bug(error)
+
+
+def _quiet() -> int:
+    """Whoever reads our output has enough (``| head``): end without a word, as other tools do."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
+
+
+def _bug(error: Exception) -> int:
+    """A mistake of ours. Code and places are shown; the exception's text may hold a value, so it is left out."""
+    import traceback
+
+    say("mapper: internal error. Nothing that was recorded is lost. Please report it with these lines:")
+    say("".join(traceback.format_tb(error.__traceback__)) + f"  {type(error).__name__}")
+    return 70
+
+
+def say(text: str) -> None:
+    """Write to stderr; if nobody listens there, that is no reason to fail."""
+    try:
+        click.echo(text, err=True)
+    except BrokenPipeError:
+        return
+
+
+def coloured(stream: Any) -> bool:
+    """Whether a stream is a terminal that wants colour."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or bool(stream.isatty())

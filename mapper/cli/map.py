@@ -1,0 +1,100 @@
+"""``mapper map``"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from ..dead_letters import DeadLetters
+from ..program import Program, Refusal, Result, load
+from ..report import Events, Reason, Records
+from ..source import Line, inputs, lines
+from .main import coloured, say
+from .summary import reasons
+
+HELP = """\b
+Examples:
+  mapper map mappings/storefront.yaml orders.jsonl
+  zcat orders.jsonl.gz | mapper map mappings/storefront.yaml - | jq .event_name
+  mapper map mappings/storefront.yaml 'logs/*.jsonl' --dead-letters refused.jsonl > events.jsonl
+
+Map records: JSON lines in, events as JSON lines out, cleaned and hashed as they would be sent, in the order of the
+input. Why records gave no event is said on stderr. Exits with 1 if something was refused."""
+
+
+@click.command("map", help=HELP)
+@click.argument("mapping", type=click.Path())
+@click.argument("records", nargs=-1, type=click.Path(allow_dash=True))
+@click.option(
+    "--dead-letters", type=click.Path(path_type=Path), help="Keep refused records here (with their content; mode 0600)."
+)
+@click.option("--now", type=float, help="The clock, in Unix seconds, for repeatable runs.")
+@click.option("--quiet", "-q", is_flag=True, help="No summary on stderr.")
+def command(mapping: str, records: tuple[str, ...], dead_letters: Path | None, now: float | None, quiet: bool) -> int:
+    """Map and write."""
+    program = load(mapping)
+    given = inputs(list(records) or ["-"])
+    run = _Mapping(program, DeadLetters(dead_letters), now)
+    run.letters.check()
+    with run.letters:
+        for one in given:
+            replay = program.replay(one.path) if one.path is not None else None
+            if replay is not None and not quiet:
+                say(f"{one.name} is a sample: its times are moved as if it had been recorded just now.")
+            for line in lines(one):
+                moment, shift = (now if now is not None else time.time()), 0
+                if replay is not None:
+                    moment, shift = replay.clock(moment)
+                run.take(line, moment, shift)
+    sys.stdout.buffer.flush()
+    if not quiet:
+        run.say()
+    return 1 if run.refused else 0
+
+
+class _Mapping:
+    def __init__(self, program: Program, letters: DeadLetters, now: float | None) -> None:
+        self.program, self.letters = program, letters
+        self.records, self.events = Records(), Events()
+        self.refused: dict[Reason, int] = {}
+        self.warnings: dict[Reason, int] = {}
+        self.write = sys.stdout.buffer.write
+
+    def take(self, line: Line, now: float, shift: int) -> None:
+        if not line.fault and not line.data.strip():
+            self.records.blank += 1
+            return
+        self.records.read += 1
+        if line.fault:
+            result = Result(problems=(Refusal(line.fault, "the line is longer than 10 MiB"),))
+        else:
+            result = self.program.map(line.data, now, shift=shift)
+        for event in result.events:
+            self.events.made += 1
+            self.write(event.encoded + b"\n")
+        for problem in result.problems:
+            self.letters.record(line, problem)
+            place = str(problem.span) if problem.span else ""
+            reason = Reason(problem.code, problem.event, problem.parameter, place, problem.message)
+            self.refused[reason] = self.refused.get(reason, 0) + 1
+        for warning in result.warnings:
+            reason = Reason(warning.code, warning.event, warning.parameter)
+            self.warnings[reason] = self.warnings.get(reason, 0) + 1
+        if result.events:
+            self.records.mapped += 1
+        elif result.problems:
+            self.records.dead += 1
+        else:
+            self.records.ignored += 1
+
+    def say(self) -> None:
+        """The summary."""
+        records = self.records
+        say(
+            f"{records.read} records read = {records.mapped} mapped + {records.ignored} ignored + {records.dead} dead; "
+            f"{self.events.made} events"
+        )
+        say(reasons(self.refused, self.warnings, colour=coloured(sys.stderr)))
