@@ -28,6 +28,7 @@ class Assembly:
         self.later: list[tuple[Steps, Mapping[str, Any]]] = []
 
     def refuse(self, steps: Steps, code: str, message: str, hint: str = "") -> None:
+        """Note a problem at a place."""
         self.problems.append(self.declared.problem(steps, code, message, hint))
 
     def has(self, steps: Steps, said: Mapping[str, Any], *keys: str) -> bool:
@@ -56,6 +57,7 @@ class Assembly:
                 self.unknown((*steps, "companion"), one.companion)
 
     def read_envelope(self) -> dict[str, Field]:
+        """The parameters of a request that are no part of an event."""
         top = {"source": "", "section": "", "rule": ""}
         declared = self.value.get("envelope") or {}
         return {name: self.field(("envelope", name), name, "", one, top) for name, one in declared.items()}
@@ -79,30 +81,26 @@ class Assembly:
         }
         if inner and kind != "object":
             self.refuse((*steps, "kind"), "wrong-kind", "only an object has 'fields'", "Write 'kind: object'.")
-        label = said.get("label", name)
         return Field(
             path=path,
             name=name,
             kind=kind,
-            label=label,
-            labels=(label, *said.get("also", ())),
-            about=said.get("about", ""),
             **own,
-            many=said.get("many", False),
+            **_named(name, said),
+            **_limits(said),
             hash="sha256" if said.get("hash") == "sha256" else "",
             never_hash=said.get("hash") == "never",
-            required=said.get("required", False),
             children=children if kind == "object" else None,
-            additional=said.get("additional", False),
             positions=self.positions(path, said.get("positions") or ()),
-            **_limits(said),
-            companion=said.get("companion"),
-            options=frozenset(said.get("options", ())),
-            example=said.get("example"),
             recommended=self.recommended(steps, said.get("recommended", False)),
             cleaned="clean" in said,
             cleaning=self.cleaning(steps, kind, said),
         )
+
+    def rule(self, steps: Steps, name: str) -> None:
+        """Refuse a rule that is not declared."""
+        if name and name not in (self.value.get("rules") or {}):
+            self.refuse(steps, "unknown-rule", f"there is no rule '{name}'", "Declare it under 'rules'.")
 
     def recommended(self, steps: Steps, said: bool | Mapping[str, Any]) -> tuple[rules.Condition, ...] | None:
         """The conditions under which a parameter should be there; none at all if it says `true`."""
@@ -135,6 +133,7 @@ class Assembly:
             return None
 
     def source(self, steps: Steps, text: str) -> str:
+        """The address of a page, from itself or its short name."""
         if text in self.sources:
             return self.sources[text]
         if not text.startswith("https://"):
@@ -165,6 +164,7 @@ class Assembly:
     # -- the rest of the file ----------------------------------------------------------------------------------------
 
     def read_roles(self) -> Roles:
+        """Which parameters are an event's name, id and time."""
         declared = self.value.get("roles") or {}
         for role, path in declared.items():
             if path is not None:
@@ -174,12 +174,14 @@ class Assembly:
         return Roles(declared.get("name", ""), declared.get("id"), declared.get("time"))
 
     def read_limited(self) -> dict[str, Any]:
+        """What is added to an event whose consent is limited."""
         declared = self.value.get("limited") or {}
         for name in declared:
             self.known(("limited", name), name)
         return dict(declared)
 
     def read_events(self) -> dict[str, StandardEvent]:
+        """The standard events, by name."""
         found: dict[str, StandardEvent] = {}
         for name, one in (self.value.get("events") or {}).items():
             said = one or {}
@@ -194,6 +196,7 @@ class Assembly:
         return found
 
     def read_windows(self) -> Windows:
+        """How old events may be."""
         said = self.value.get("windows") or {}
         cases = tuple(
             (
@@ -212,6 +215,7 @@ class Assembly:
         return Windows(limits.get("max_age"), cases, fresh, limits.get("max_future", 60), limits.get("margin", 60))
 
     def seconds(self, steps: Steps, text: str) -> int:
+        """A duration, in seconds."""
         found = seconds(text)
         if found is None:
             self.refuse(steps, "bad-duration", "this is no duration", "Write 60 s, 48 hours or 7 days.")
@@ -301,6 +305,21 @@ def nearest(path: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     return next(iter(get_close_matches(path, list(known), 1, 0.6)), "")
+
+
+def _named(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    label = said.get("label", name)
+    return {
+        "label": label,
+        "labels": (label, *said.get("also", ())),
+        "about": said.get("about", ""),
+        "example": said.get("example"),
+        "many": said.get("many", False),
+        "required": said.get("required", False),
+        "additional": said.get("additional", False),
+        "companion": said.get("companion"),
+        "options": frozenset(said.get("options", ())),
+    }
 
 
 def _limits(said: Mapping[str, Any]) -> dict[str, Any]:

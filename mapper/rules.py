@@ -33,6 +33,9 @@ ENGINE_KINDS: Final = frozenset(
 """Checks that are carried out elsewhere (cleaning, validation, sending); the rule only gives them an id and a level."""
 
 
+_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {}, [None], [""])
+
+
 class _Absent:
     """What a mapping knows of a parameter that it never produces."""
 
@@ -70,6 +73,7 @@ class Condition:
         return found == (self.test == "is")
 
     def holds(self, event: Event) -> bool:
+        """Whether the condition holds for an event."""
         return self.of(self.get(event))
 
 
@@ -115,13 +119,18 @@ class Rule:
         return answer
 
     def applies(self, event: Event) -> bool:
-        return all(condition.of(condition.get(event)) for condition in self.when)
+        """Whether an event's conditions hold, so that the rule has something to say of it."""
+        for condition in self.when:  # noqa: SIM110 - a generator costs more than the conditions
+            if not condition.of(condition.get(event)):
+                return False
+        return True
 
     def faults(self, event: Event, now: float | None = None) -> tuple[str, ...]:
         """The paths at fault; empty if the rule is kept or does not apply. Rules of time hold if ``now`` is None."""
         return self.find(event, now) if self.applies(event) else ()
 
     def holds(self, event: Event, now: float | None = None) -> bool:
+        """Whether an event keeps the rule, or the rule has nothing to say of it."""
         return not self.faults(event, now)
 
     def satisfiable(self, paths: Set[str]) -> bool:
@@ -182,20 +191,20 @@ def condition(path: str, expected: Any) -> Condition:
 
 
 def conditions(when: Mapping[str, Any] | None) -> tuple[Condition, ...]:
+    """The lines of a ``when`` as declared."""
     return tuple(condition(path, expected) for path, expected in (when or {}).items())
 
 
 def require(paths: Iterable[str]) -> Faults:
     """Every parameter is there; below a list, in each of its items."""
-    wanted = tuple(paths)
-    simple = tuple((path, getter(path)) for path in wanted)
+    wanted = tuple((getter(path), path.split(".")) for path in paths)
 
     def find(event: Event, now: float | None) -> tuple[str, ...]:
         faults: tuple[str, ...] = ()
-        for path, get in simple:
+        for get, names in wanted:
             value = get(event)
             if value is None or value == "" or value == [] or value == {}:
-                faults += _missing(event, path.split("."), "")
+                faults += _missing(event, names, "")
         return faults
 
     return find
@@ -230,13 +239,19 @@ def one_of(groups: Iterable[Iterable[str]]) -> Faults:
 def not_only(path: str, sets: Iterable[Iterable[str]]) -> Faults:
     """The keys of an object are more than any one of these sets; no keys at all are always too few."""
     narrow = tuple(frozenset(names) for names in sets)
+    broad = frozenset[str]().union(*narrow)
     get = getter(path)
 
     def find(event: Event, now: float | None) -> tuple[str, ...]:
         inner = get(event)
         if type(inner) is not dict:
             return (path,)
-        names = {name for name, value in inner.items() if value not in (None, "", [], {}, [None], [""])}
+        names = set()
+        for name, value in inner.items():
+            if value not in _EMPTY:
+                if name not in broad:
+                    return ()
+                names.add(name)
         return (path,) if not names or any(names <= few for few in narrow) else ()
 
     return find

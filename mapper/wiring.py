@@ -19,6 +19,7 @@ _ALL: Final = Codes(any_code=True)
 
 
 def read_settings(parts: Assembly) -> dict[str, Setting]:
+    """The settings, by name."""
     found: dict[str, Setting] = {}
     for name, one in (parts.value.get("settings") or {}).items():
         if parts.has(("settings", name), one, "env"):
@@ -27,6 +28,7 @@ def read_settings(parts: Assembly) -> dict[str, Setting]:
 
 
 def read_request(parts: Assembly, settings: Mapping[str, Setting]) -> Request:
+    """How a request is made; the address and its settings are checked for safety."""
     said = parts.value.get("request") or {}
     url = said.get("url", "")
     if not _URL.match(url):
@@ -60,10 +62,12 @@ def read_request(parts: Assembly, settings: Mapping[str, Setting]) -> Request:
 
 
 def read_batch(parts: Assembly) -> Batch:
+    """How many events fit into a request."""
     return Batch(**(parts.value.get("batch") or {}))
 
 
 def read_answers(parts: Assembly) -> Answers:
+    """What answers mean."""
     said = parts.value.get("responses") or {}
     taken, error = said.get("accepted") or {"status": "2xx"}, said.get("error") or {}
     names = {name for path in parts.fields for name in (path, path.rpartition(".")[2])}
