@@ -10,7 +10,7 @@ from jinja2 import nodes
 
 from .errors import Problem
 from .scope import Value
-from .syntax import Locator, Tokens
+from .tokens import Locator, Tokens
 from .values import is_empty, piece, truth
 
 

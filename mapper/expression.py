@@ -13,7 +13,8 @@ from . import values
 from .filters import FILTERS, FUNCTIONS, TESTS
 from .lowering import Lowering
 from .scope import MISSING, Access, Binding, Origin, Scope, Table, Value, runtime_tables
-from .syntax import Expression, Locator, Text, parse_bare, parse_loop, parse_text
+from .syntax import Expression, Text, parse_bare, parse_loop, parse_text
+from .tokens import Locator
 
 RUNTIME: Final[dict[str, Any]] = {
     **{f"f_{name}": spec.function for name, spec in FILTERS.items()},

@@ -17,8 +17,9 @@ from .building import Builder, Places, call, labels, name, paths
 from .calling import Calls
 from .errors import Problem
 from .scope import MISSING, Access, Scope, Table, Value
-from .syntax import Expression, Locator, Text
-from .values import MAX_BITS, is_empty, is_number, piece
+from .syntax import Expression, Text
+from .tokens import Locator
+from .values import MAX_BITS, eq, is_empty, is_number, piece
 
 _ARITHMETIC: Final[dict[type[nodes.Node], str]] = {
     nodes.Add: "v_add",
@@ -299,7 +300,9 @@ class _Visitor:
 
     def _equal(self, left: Value, right: Value, node: nodes.Node) -> ast.expr:
         """``==``: by Python's own operator where a literal makes its oddities (``True == 1``) impossible."""
-        if left.is_const and not right.is_const:
+        if left.is_const and right.is_const:
+            return self.build.place(ast.Constant(eq(left.const, right.const)), node)
+        if left.is_const:
             left, right = right, left
         literal = right.const
         if type(literal) is bool:

@@ -70,9 +70,9 @@ def outcome(compiled: Compiled, record: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    if isinstance(value, Node):
-        return "an object"
-    return value
+    """A value, or "an object" for one that is only partly decoded, because nothing looks at it as a whole."""
+    members = value if type(value) is list else [value]
+    return "an object" if any(isinstance(member, Node) for member in members) else value
 
 
 def evaluate(source: str, record: Any = None, *, bare: bool = False, tables: dict[str, Any] | None = None) -> Any:
