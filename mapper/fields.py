@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -26,6 +27,7 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_HEX: Final = re.compile(r"[0-9A-Fa-f]{64}\Z")
 _NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -91,13 +93,27 @@ class Field:
 
         options  what the mapping says beside ``value:``, such as ``prehashed: true``
         """
-        return cleaning.prepare(self.cleaning, options, self.path)
+        prepare = cleaning.prepare(self.cleaning, options, self.path)
+        return _unhashed(prepare, self.path) if self.never_hash and self.kind == "text" else prepare
 
     def walk(self) -> Iterator[Field]:
         """This parameter and all below it, parents first."""
         yield self
         for child in (self.children or {}).values():
             yield from child.walk()
+
+
+def _unhashed(prepare: cleaning.Prepare, path: str) -> cleaning.Prepare:
+    """A value that must not be hashed and looks as if it were is of no use to anybody."""
+
+    def prepared(value: Any, context: Any, companion: Any = None) -> Any:
+        plain = prepare(value, context, companion)
+        if type(plain) is str and len(plain) == 64 and _HEX.match(plain):
+            context.warn("looks-hashed", path)
+            return None
+        return plain
+
+    return prepared
 
 
 def free(parent: Field, name: str) -> Field:

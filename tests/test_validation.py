@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapper.destination import load_destination
+from mapper.fields import Field
+from mapper.leaves import Faults, leaf
 from mapper.payload import sample_event
 from mapper.validation import Finding, validate, validator
+from mapper.values import Context
 
 NOW = 1_760_433_512
 META = load_destination("meta")
@@ -58,6 +61,56 @@ def test_anything_may_come_in_place_of_an_event(value: Any) -> None:
     assert findings
     if not isinstance(value, dict):
         assert [(one.path, one.rule) for one in findings] == [("", "M22")]
+
+
+LEAVES = [field for field in META.fields.values() if field.is_leaf]
+RAW = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=12)
+    | st.sampled_from(
+        [
+            SECRET,
+            "+44 20 7946 0958",
+            "1990-02-03",
+            "m",
+            "US",
+            "usd",
+            "12.50",
+            "1",
+            "true",
+            "https://a.example/x",
+            "192.0.2.1",
+            "fb.1.1554763741205.Abc",
+            "2026-01-01T00:00:00Z",
+            "525645896321548",
+            "LDU",
+            "website",
+            "e814ff3dc480a94c7ce9334062ec4733c75a002f4bcec0197f62ffea64059e2f",
+            " x ",
+            "0" * 300,
+        ]
+    )
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(LEAVES), RAW | st.lists(RAW, max_size=3))
+def test_what_cleaning_lets_through_is_valid(field: Field, value: Any) -> None:
+    """The two halves of the package agree: a value that was prepared is one that a payload may have."""
+    prepared = field.preparer()(value, Context(NOW))
+    if prepared is None:
+        return
+    faults = Faults(META.checks, META.level, strict=False)
+    test = leaf(field, faults)
+    if field.many:
+        assert isinstance(prepared, list)
+    for one in prepared if isinstance(prepared, list) and field.kind != "any" else [prepared]:
+        if isinstance(one, list | dict):
+            continue
+        assert test(one) is None, (field.path, test(one))
 
 
 def test_a_finding_reads_as_a_sentence() -> None:
