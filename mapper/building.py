@@ -155,8 +155,8 @@ def call(function: str, *arguments: ast.expr) -> ast.Call:
 
 
 def labels(origins: frozenset[Any]) -> frozenset[str]:
-    """What messages call these places of the record."""
-    return frozenset(origin.label or "record" for origin in origins)
+    """What messages call these places of the record; the members of a list are called by the list's name."""
+    return frozenset(origin.label.removesuffix("[]") or "record" for origin in origins)
 
 
 def _set_places(made: ast.AST, line: int, first: int, last: int) -> None:

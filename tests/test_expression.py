@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evaluation import Compiled, Refused, at, evaluate, outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,8 @@ from mapper.expression import CODES, RUNTIME, Lowering, Scope, parse_bare, parse
 from mapper.filters import FILTERS, FUNCTIONS, TESTS
 from mapper.projection import PathNode
 from mapper.values import Undecided, pruned
+
+from .evaluation import Compiled, Refused, at, evaluate, outcome
 
 SPECS = Path(__file__).parent / "specs" / "expressions"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from evaluation import Refused, evaluate
 
 from mapper.errors import RecordError
 from mapper.filters import FILTERS, FUNCTIONS, TESTS, Fails, Filter
+
+from .evaluation import Refused, evaluate
 
 DECLARED = [*FILTERS.values(), *FUNCTIONS.values(), *TESTS.values()]
 EXAMPLES = [(spec, expression, result) for spec in DECLARED for expression, result in spec.examples]
