@@ -15,6 +15,8 @@ from .errors import MappingError, Problem, Span
 BUNDLED: Final = Path(__file__).parent / "destinations"
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 
+OUTSIDE: Final = "Files that a mapping names stay below its own folder: copy the file there."
+
 Steps = tuple[str | int, ...]
 
 
@@ -50,13 +52,18 @@ def bundled() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in BUNDLED.glob("*.yaml")))
 
 
+def folder_of(near: Path | None) -> Path | None:
+    """The folder of a mapping, from its file or itself."""
+    return None if near is None else near if near.is_dir() else near.parent
+
+
 def locate(name: str, near: Path | None) -> Path | None:
     """The file that a destination's name or path means, or None.
 
     near   the mapping file (or its folder) that names it. A bare name is looked up in ``destinations/`` beside it
            first, then among the bundled ones.
     """
-    folder = Path.cwd() if near is None else near if near.is_dir() else near.parent
+    folder = folder_of(near) or Path.cwd()
     if "/" in name or "\\" in name or name.endswith(_SUFFIXES):
         path = folder / name
         return path if path.is_file() else None
@@ -66,9 +73,15 @@ def locate(name: str, near: Path | None) -> Path | None:
     return None
 
 
-def read(path: Path) -> Declared:
+def is_within(root: Path | None, path: Path) -> bool:
+    """Whether a file may be read for a mapping in ``root``: bundled, or below that folder. Without a root any may."""
+    return root is None or path.parent == BUNDLED or path.resolve().is_relative_to(root.resolve())
+
+
+def read(path: Path, root: Path | None = None) -> Declared:
     """Read a destination file and the files that it extends.
 
+    root    the folder of the mapping that names it: no file outside of it is read
     raises  MappingError with every problem that Cerberus finds in any of them
     """
     documents: list[Document] = []
@@ -80,14 +93,14 @@ def read(path: Path) -> Declared:
         if following.parent != BUNDLED:
             _check(one)
         documents.append(one)
-        following = _extended(one, following, seen)
+        following = _extended(one, following, seen, root)
     value: Any = {}
     for one in reversed(documents):
         value = _laid_over(value, one.value)
     return Declared(tuple(documents), value)
 
 
-def _extended(one: Document, path: Path, seen: list[Path]) -> Path | None:
+def _extended(one: Document, path: Path, seen: list[Path], root: Path | None) -> Path | None:
     """The file that this one extends. Its own name means the bundled file, which it stands in for."""
     name = one.value.get("extends")
     if name is None:
@@ -99,6 +112,8 @@ def _extended(one: Document, path: Path, seen: list[Path]) -> Path | None:
     if found is None:
         hint = f"Bundled destinations: {', '.join(bundled())}. A path is relative to this file."
         raise MappingError([Problem(span, "unknown-destination", "there is no such destination to extend", hint)])
+    if not is_within(root, found):
+        raise MappingError([Problem(span, "outside", "this leaves the mapping's folder", OUTSIDE)])
     if found.resolve() in seen:
         drawn = " -> ".join([*(p.name for p in seen), found.name])
         raise MappingError([Problem(span, "extends-cycle", f"files extend each other: {drawn}", "Break the circle.")])

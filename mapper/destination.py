@@ -18,7 +18,7 @@ from typing import Any, Literal
 from . import declared
 from .answers import Answer, Answers, Meaning
 from .assembly import Assembly, nearest
-from .declared import Declared
+from .declared import OUTSIDE, Declared
 from .errors import Level, MappingError, Problem, Span
 from .fields import Field, Roles, StandardEvent, free
 from .request import Batch, Prepared, Request, Setting
@@ -156,23 +156,27 @@ def bundled_destinations() -> tuple[str, ...]:
     return declared.bundled()
 
 
-def load_destination(name_or_path: str | Path, *, near: Path | None = None) -> Destination:
+def load_destination(name_or_path: str | Path, *, near: Path | None = None, span: Span | None = None) -> Destination:
     """Read a destination.
 
     name_or_path  ``meta``, or the path of a destination file
     near          the mapping file (or its folder): relative paths start there, and ``destinations/NAME.yaml``
-                  beside it wins over the bundled file of that name
+                  beside it wins over the bundled file of that name. Files outside that folder are not read.
+    span          where the name stands, for problems
     raises        MappingError with every problem of the file
     """
+    here = span or Span(str(name_or_path), 1, 1, 2)
     path = declared.locate(str(name_or_path), near)
     if path is None:
-        known = ", ".join(declared.bundled())
         message = f"there is no destination '{name_or_path}'"
-        hint = f"Bundled destinations: {known}. A path is relative to the mapping file."
-        raise MappingError([Problem(Span(str(name_or_path), 1, 1, 2), "unknown-destination", message, hint)])
+        hint = f"Bundled destinations: {', '.join(declared.bundled())}. A path is relative to the mapping file."
+        raise MappingError([Problem(here, "unknown-destination", message, hint)])
+    root = declared.folder_of(near)
+    if not declared.is_within(root, path):
+        raise MappingError([Problem(here, "outside", "the destination is outside the mapping's folder", OUTSIDE)])
     if path.parent == declared.BUNDLED:
         return _bundled(path)
-    return _assembled(declared.read(path))
+    return _assembled(declared.read(path, root))
 
 
 @lru_cache(maxsize=8)

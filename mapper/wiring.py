@@ -11,7 +11,7 @@ from .assembly import Assembly
 from .declared import Steps
 from .request import PATH_FORMATS, Batch, Proof, Request, Setting, Token
 
-_URL: Final = re.compile(r"https://([a-z0-9-]+(?:\.[a-z0-9-]+)+)(/[A-Za-z0-9._~{}/-]*)\Z")
+_URL: Final = re.compile(r"https://(?:[a-z0-9-]+\.)+[a-z][a-z0-9-]*(?:/[A-Za-z0-9._~{}/-]*)\Z")
 _NAME: Final = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 _RANGE: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})\Z")
 _HUNDRED: Final = re.compile(r"([1-5])xx\Z")

@@ -252,6 +252,37 @@ def test_paths_are_relative_to_the_mapping(tmp_path: Path) -> None:
     assert load_destination("other.yaml", near=tmp_path).title == "Other"
 
 
+@pytest.mark.parametrize("named", ["../own.yaml", "inside.yaml", "linked.yaml"])
+def test_a_mapping_reads_no_destination_outside_its_folder(named: str, tmp_path: Path) -> None:
+    outside = write(tmp_path, OWN, "own.yaml")
+    write(tmp_path / "m", "destination: acme\nextends: ../own.yaml\n", "inside.yaml")
+    (tmp_path / "m" / "linked.yaml").symlink_to(outside)
+    with pytest.raises(MappingError) as caught:
+        load_destination(named, near=tmp_path / "m")
+    assert caught.value.problems[0].code == "outside"
+    assert load_destination(tmp_path / "m" / "inside.yaml").name == "acme"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "169.254.169.254",
+        "localhost",
+        "[::1]",
+        "a@b.example",
+        "b.example:22",
+        "B.example",
+        "bücher.example",
+    ],
+)
+def test_an_address_names_its_host_plainly(host: str, tmp_path: Path) -> None:
+    path = write(tmp_path, OWN.replace("collect.acme.example", host))
+    with pytest.raises(MappingError) as caught:
+        load_destination(path)
+    assert [one.code for one in caught.value.problems] == ["bad-url"]
+
+
 @pytest.mark.parametrize("name", ["mets", "nowhere/meta.yaml", "../meta.yaml"])
 def test_a_destination_that_is_not_there(name: str, tmp_path: Path) -> None:
     with pytest.raises(MappingError) as caught:
