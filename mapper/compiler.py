@@ -100,11 +100,8 @@ def _destination(spec: MappingSpec, problems: list[Problem]) -> Destination:
         span = spec.document.span(())
         hint = "Add a line: 'destination: meta'."
         raise MappingError([Problem(span, "missing-key", "the mapping names no destination", hint)])
-    try:
-        destination = load_destination(spec.destination.value, near=Path(spec.destination.document.file))
-    except FileNotFoundError:
-        message = f"there is no destination '{spec.destination.value}'"
-        raise MappingError([spec.destination.problem("no-such-destination", message)]) from None
+    said = spec.destination
+    destination = load_destination(said.value, near=Path(said.document.file), span=said.span())
     levels: dict[str, Any] = {}
     for rule, place in spec.rules.items():
         if rule in destination.severities:
@@ -248,10 +245,7 @@ class _Compiler:
             self.problems.append(
                 Problem(declared.key_span(), "event-name-parameter", f"'{role}' is no parameter", hint)
             )
-        if place is None:
-            part = builder.named(spec.key, spec.place, known)
-        else:
-            part = builder.leaf(Leaf(place), known, scope)
+        part = builder.leaf(Leaf(place), known, scope) if place else builder.named(spec.key, spec.place, known)
         name = part.constant if part is not None and part.constant is not MISSING else ""
         return str(name), part
 

@@ -1,13 +1,14 @@
 """What could not be mapped or was refused, kept with its reason, so that nothing is lost.
 
-One JSON object a line: where the record stands, why it was refused, and the record itself as it was read. The file
-holds personal data: only its owner may read it (mode 0600). It is made when there is something to write, and added to
-when it is there already.
+One JSON object a line: where the record stands, every reason why it was refused, and the record itself as it was
+read. The file holds personal data: only its owner may read it (mode 0600). It is made when there is something to
+write, and added to when it is there already.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -46,26 +47,19 @@ class DeadLetters:
             hint = "Name another file with --dead-letters."
             raise DeliveryError("dead-letters", f"{self.path} cannot be written", 2, hint)
 
-    def record(self, line: Line, problem: Refusal) -> None:
-        """A record, or one event of a record, that could not be made."""
-        self._write(
-            line,
-            code=problem.code,
-            message=problem.message,
-            event=problem.event,
-            parameter=problem.parameter,
-            mapping=str(problem.span) if problem.span else "",
-        )
+    def record(self, line: Line, problems: Sequence[Refusal]) -> None:
+        """A record of which events could not be made, with every reason."""
+        if problems:
+            self._write(line, {"reasons": [_reason(problem) for problem in problems]})
 
     def event(self, line: Line, key: str, code: str, message: str, encoded: bytes) -> None:
         """An event that the destination refused, as it was sent."""
-        self._write(line, code=code, message=message, event=key, sent=msgspec.Raw(encoded))
+        self._write(line, {"reasons": [{"code": code, "message": message, "event": key}], "sent": msgspec.Raw(encoded)})
 
-    def _write(self, line: Line, **said: Any) -> None:
+    def _write(self, line: Line, said: dict[str, Any]) -> None:
         if self.path is None:
             return
-        letter = {"file": line.file, "line": line.number, "offset": line.offset}
-        letter |= {key: value for key, value in said.items() if value}
+        letter = {"file": line.file, "line": line.number, "offset": line.offset, **said}
         try:
             if self._file is None:
                 self._file = self._opened()
@@ -95,6 +89,17 @@ class DeadLetters:
     ) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _reason(problem: Refusal) -> dict[str, str]:
+    said = {
+        "code": problem.code,
+        "message": problem.message,
+        "event": problem.event,
+        "parameter": problem.parameter,
+        "mapping": str(problem.span) if problem.span else "",
+    }
+    return {key: value for key, value in said.items() if value}
 
 
 def _kept(data: bytes) -> dict[str, Any]:

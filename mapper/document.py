@@ -8,17 +8,17 @@ anchors work within bounds. JSON is YAML, so generated files are read too.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import yaml
 
 from .errors import MappingError, Problem, Span
-from .placing import positions
-from .syntax_errors import explain, unquoted_braces
+from .placing import Lines, positions
+from .syntax_errors import Complaint, Fault, explain, unquoted_braces
 
 Step = str | int
 KeyPath = tuple[Step, ...]
@@ -27,9 +27,17 @@ MAX_BYTES: Final = 1_048_576
 MAX_NODES: Final = 100_000
 """How many values a file may have once its aliases are written out: a "billion laughs" stops here."""
 MAX_DEPTH: Final = 50
+MAX_FAULTS: Final = 20
+"""How many faults of one kind are reported at once."""
+MAX_ROUNDS: Final = 100
 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(\.[0-9]+)?\Z")
 _WORDS: Final = {"true": True, "false": False, "null": None, "~": None, "": None}
+_UNPRINTABLE: Final = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_PROPERTIES: Final = re.compile(r"(?:[&!][^\s,\[\]{}]*(?:\s+|#[^\n\r\x85\u2028\u2029]*)*)*")
+_CROWDED: Final = re.compile(r"[A-Za-z_][\w.-]*:(?=[^\s/])")
+_SPLIT: Final = "Split it into several files: see 'include'."
+_FLATTER: Final = "Nest less: name parts with 'let', or take a list apart with 'for'."
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -58,7 +66,7 @@ class Document:
     lines: list[str]
     _values: dict[KeyPath, _Extent] = field(default_factory=dict, repr=False)
     _keys: dict[KeyPath, _Extent] = field(default_factory=dict, repr=False)
-    _starts: list[int] = field(default_factory=list, repr=False)
+    _lines: Lines = field(default_factory=lambda: Lines.of("", ""), repr=False)
 
     def span(self, path: KeyPath, *, key: bool = False) -> Span:
         """Where the value at ``path`` stands, or with ``key`` the key that leads to it (a list item has none)."""
@@ -81,14 +89,10 @@ class Document:
     def holds(self, path: KeyPath, span: Span) -> bool:
         """Whether a place lies within the value at ``path``."""
         extent = self._values[path]
-        return extent.start <= self._starts[span.line - 1] + span.column - 1 <= extent.end
+        return extent.start <= self._lines.starts[span.line - 1] + span.column - 1 <= extent.end
 
     def _span(self, start: int, end: int) -> Span:
-        line = bisect_right(self._starts, start) - 1
-        begin = self._starts[line]
-        limit = begin + len(self.lines[line])
-        stop = min(end, limit)
-        return Span(self.file, line + 1, start - begin + 1, max(stop, start + 1) - begin + 1)
+        return self._lines.span(start, end)
 
 
 def read(path: str | Path) -> Document:
@@ -99,23 +103,22 @@ def read(path: str | Path) -> Document:
     file = str(path)
     nowhere = Span(file, 1, 1, 2)
     try:
-        if Path(path).stat().st_size > MAX_BYTES:
-            raise MappingError(
-                [Problem(nowhere, "too-large", "the file is larger than 1 MiB", "Split it: see 'include'.")]
-            )
-        data = Path(path).read_bytes()
+        with Path(path).open("rb") as opened:
+            data = opened.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise MappingError([Problem(nowhere, "no-such-file", "there is no such file", "Check its name.")]) from None
     except OSError as error:
         raise MappingError([Problem(nowhere, "unreadable", f"the file cannot be read: {error.strerror}")]) from None
+    if len(data) > MAX_BYTES:
+        raise MappingError([Problem(nowhere, "too-large", "the file is larger than 1 MiB", _SPLIT)])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
+        before = Lines.of(error.object[: error.start].decode("utf-8-sig"), file)
+        place = before.starts[-1] + len(before.texts[-1])
         hint = "Save the file as UTF-8."
-        span = Span(file, line, column, column + 1)
-        raise MappingError([Problem(span, "not-utf-8", "this byte is not UTF-8", hint)]) from None
+        problem = Problem(before.span(place, place + 1), "not-utf-8", "this byte is not UTF-8", hint)
+        raise MappingError([problem]) from None
     return load(text, file)
 
 
@@ -126,42 +129,63 @@ def load(text: str, file: str) -> Document:
     raises  MappingError with everything that is wrong with it
     """
     text = text.removeprefix("\ufeff")
-    document = Document(file, text, None, _lines(text))
-    position = 0
-    for line in document.lines:
-        document._starts.append(position)
-        position += len(line) + _ending(text, position + len(line))
-    problems = list(_unprintable(document))
-    if len(text) > MAX_BYTES:
-        problems.append(Problem(document._span(0, 1), "too-large", "the file is larger than 1 MiB"))
-    if not problems:
-        composer = _Composer(document, problems)
-        try:
-            document.value = composer.compose()
-        except yaml.MarkedYAMLError as error:
-            problems.append(explain(error, document.lines, file))
-        except _StopError:
-            pass
+    lines = Lines.of(text, file)
+    document = Document(file, text, None, lines.texts, _lines=lines)
+    problems = list(_unreadable(document)) or _compose(document)
     if problems:
         raise MappingError(problems)
     return document
 
 
-def _lines(text: str) -> list[str]:
-    """The lines as YAML counts them; never empty."""
-    return re.split(r"\r\n|[\n\r\x85\u2028\u2029]", text)
+def _compose(document: Document) -> list[Problem]:
+    """Give the document its value, and say what is wrong with it. Where a fault ends is often plain: then reading
+    goes on behind it, so that several are reported at once."""
+    text, lines = document.text, document._lines
+    problems: list[Problem] = []
+    found: dict[Problem, None] = {}
+    for _ in range(MAX_ROUNDS):
+        problems = []
+        fault = None
+        try:
+            _Composer(document, text, problems).compose()
+        except yaml.MarkedYAMLError as error:
+            fault = explain(_complaint(error), text, lines)
+        except _FaultError as error:
+            fault = error.fault
+        except _StopError:
+            pass
+        if fault is not None and fault.problem is not None:
+            found[fault.problem] = None
+        mended = fault.mended(text) if fault is not None else None
+        if mended is None or mended == text or len(found) >= MAX_FAULTS:
+            break
+        text, lines = mended, document._lines.over(mended)
+    return [*problems, *found]
 
 
-def _ending(text: str, at: int) -> int:
-    return 2 if text.startswith("\r\n", at) else 1
+def _complaint(error: Any) -> Complaint:
+    context = error.context_mark.index if error.context_mark else -1
+    at = error.problem_mark.index if error.problem_mark else max(context, 0)
+    return Complaint(str(error.problem or ""), at, str(error.context or ""), context)
 
 
-def _unprintable(document: Document) -> Iterator[Problem]:
-    found = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", document.text)
-    if found:
+def _unreadable(document: Document) -> Iterator[Problem]:
+    """What keeps the parser from even beginning."""
+    if len(document.text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        yield Problem(document._span(0, 1), "too-large", "the file is larger than 1 MiB", _SPLIT)
+        return
+    for found in islice(_UNPRINTABLE.finditer(document.text), MAX_FAULTS):
         message = f"the character U+{ord(found.group()):04X} cannot stand in a file"
         hint = 'Take it away, or write it as an escape in double quotes: "\\x00".'
         yield Problem(document._span(found.start(), found.end()), "bad-character", message, hint)
+
+
+class _FaultError(Exception):
+    """The parser took what a person cannot have meant."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        super().__init__()
 
 
 class _StopError(Exception):
@@ -170,57 +194,81 @@ class _StopError(Exception):
 
 @dataclass(slots=True)
 class _Node:
-    """A composed value: a scalar's value, or (key, extent, node) of an object, or (None, None, node) of a list."""
+    """A composed value: a scalar's value, or (key, extent, node) of an object, or (None, None, node) of a list.
+
+    size, height    how many values and keys it holds once its aliases are written out, and how deep
+    """
 
     extent: _Extent
     value: Any = None
-    members: list[tuple[str | None, _Extent | None, _Node]] | None = None
+    members: list[_Member] | None = None
     is_list: bool = False
-    merges: list[_Node] = field(default_factory=list)
+    size: int = 1
+    height: int = 0
+
+    def hold(self, inner: _Node) -> None:
+        """Count a value below this one."""
+        self.size += inner.size
+        self.height = max(self.height, inner.height + 1)
+
+
+_Member = tuple[str | None, _Extent | None, _Node]
 
 
 class _Composer:
     """Builds values from the parser's events, so that bounds hold before anything large is built."""
 
-    def __init__(self, document: Document, problems: list[Problem]) -> None:
+    def __init__(self, document: Document, text: str, problems: list[Problem]) -> None:
         self.document = document
+        self.text = text
         self.problems = problems
-        self.events: Iterator[Any] = yaml.parse(document.text, Loader=_LOADER)
+        self.events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self.anchors: dict[str, _Node | None] = {}
-        self.count = 0
+        self.size = 0
 
-    def _root(self) -> _Node | None:
+    def compose(self) -> None:
+        root = self._root()
+        if self.problems:
+            raise _StopError
+        self.document._values.clear()
+        self.document._keys.clear()
+        self.document.value = self._plain(root, ())
+
+    def _root(self) -> _Node:
         root: _Node | None = None
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
-                    raise self._stopped(event, "several-documents", "a file holds one document", "Take the '---' away.")
+                    self._stop(event, "several-documents", "a file holds one document", "Take the '---' away.")
                 root = self._node(next(self.events), 0)
-        return root
+        if root is not None and isinstance(root.value, str) and not root.extent.style:
+            self._no_object(root)
+        return root if root is not None else _Node(_Extent(0, 0))
 
-    def compose(self) -> Any:
-        root = self._root()
-        if root is None:
-            self.document.value = None
-            self.document._values[()] = _Extent(0, 0)
-            return None
-        value = self._plain(root, (), 0)
-        if self.problems:
-            raise _StopError
-        return value
+    def _no_object(self, root: _Node) -> None:
+        """``key:value`` in every line: without a blank after the colon all of it is one text."""
+        for line in range(self.document._lines.index(root.extent.start), len(self.document.lines)):
+            found = _CROWDED.match(self.document.lines[line])
+            if found:
+                start = self.document._lines.starts[line] + found.end()
+                span = self.document._span(start, start + len(self.document.lines[line]))
+                message, hint = "a blank is missing after the colon", "Write 'name: value'."
+                self.problems.append(Problem(span, "missing-blank", message, hint))
 
     def _node(self, event: Any, depth: int) -> _Node:
-        if depth > MAX_DEPTH:
-            raise self._stopped(event, "too-deep", f"values are nested more than {MAX_DEPTH} deep")
-        self._count(event)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event)
-        if event.tag is not None and event.tag != "!":
+            return self._alias(event, depth)
+        if depth > MAX_DEPTH:
+            self._stop(event, "too-deep", f"values are nested more than {MAX_DEPTH} deep", _FLATTER)
+        self._count(event, 1)
+        start = event.start_mark.index
+        if event.tag is not None:
             hint = "Write the value as it is; in quotes it is text."
             self._problem(event, "tag", "tags (words that begin with '!') are not part of a mapping file", hint)
         if event.anchor is not None:
             self.anchors[event.anchor] = None
-        extent = _Extent(event.start_mark.index, event.end_mark.index, getattr(event, "style", None) or "")
+            start = min(_PROPERTIES.match(self.text, start).end(), event.end_mark.index)  # type: ignore[union-attr]
+        extent = _Extent(start, event.end_mark.index, getattr(event, "style", None) or "")
         if isinstance(event, yaml.ScalarEvent):
             node = _Node(extent, _scalar(event))
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -233,13 +281,18 @@ class _Composer:
             self.anchors[event.anchor] = node
         return node
 
-    def _alias(self, event: Any) -> _Node:
+    def _alias(self, event: Any, depth: int) -> _Node:
         if event.anchor not in self.anchors:
-            hint = f"Write '&{event.anchor}' before the value that is meant."
-            raise self._stopped(event, "unknown-anchor", f"nothing above is called '{event.anchor}'", hint)
+            hint = f"Write '&{event.anchor}' before the value that is meant; for plain text use quotes."
+            self._stop(event, "unknown-anchor", f"nothing above is called '{event.anchor}'", hint)
         node = self.anchors[event.anchor]
         if node is None:
-            raise self._stopped(event, "anchor-cycle", f"'*{event.anchor}' stands inside itself")
+            hint = "An alias repeats a value that is complete: take it out of that value."
+            self._stop(event, "anchor-cycle", f"'*{event.anchor}' stands inside itself", hint)
+        self._count(event, node.size)
+        if depth + node.height > MAX_DEPTH:
+            message = f"with this alias written out, values are nested more than {MAX_DEPTH} deep"
+            self._stop(event, "too-deep", message, _FLATTER)
         return node
 
     def _items(self, node: _Node, depth: int) -> None:
@@ -249,98 +302,94 @@ class _Composer:
             if isinstance(event, yaml.SequenceEndEvent):
                 node.extent = _Extent(node.extent.start, event.end_mark.index)
                 return
-            node.members.append((None, None, self._node(event, depth + 1)))
+            inner = self._node(event, depth + 1)
+            node.hold(inner)
+            node.members.append((None, None, inner))
 
     def _entries(self, node: _Node, start: Any, depth: int) -> None:
-        assert node.members is not None
+        own: dict[str, _Member] = {}
+        merged: dict[str, _Member] = {}
+        sources: list[_Node] = []
         seen: dict[str, _Extent] = {}
         event: Any
         for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
                 node.extent = _Extent(node.extent.start, event.end_mark.index)
-                return
+                break
             if not isinstance(event, yaml.ScalarEvent):
                 self._bad_key(event, start)
-            self._count(event)
-            extent = _Extent(event.start_mark.index, max(event.end_mark.index, event.start_mark.index + 1))
-            key = event.value
+            self._count(event, 1)
+            extent = self._key(event, seen)
             inner = self._node(next(self.events), depth + 1)
-            if key == "<<" and not event.style:
-                self._merge(node, inner, event)
-                continue
-            if not key.strip():
-                self._problem(event, "empty-key", "a key is missing before ':'", "Write its name before the colon.")
-            elif key in seen:
-                line = self.document._span(seen[key].start, seen[key].end).line
-                message = f"'{key}' is said twice; first in line {line}"
-                self._problem(event, "repeated-key", message, "Keep one of the two: the other would be lost.")
-            seen[key] = extent
-            node.members.append((key, extent, inner))
+            node.hold(inner)
+            node.size += 1
+            if event.value == "<<" and not event.style:
+                sources += self._sources(inner, event)
+            else:
+                own[event.value] = (event.value, extent, inner)
+        for source in sources:  # the first one named wins, and an object's own members over all
+            for member in source.members or ():
+                merged.setdefault(str(member[0]), member)
+        node.members = [*(member for key, member in merged.items() if key not in own), *own.values()]
+
+    def _key(self, event: Any, seen: dict[str, _Extent]) -> _Extent:
+        """The place of a key, which must be some text, and not be there yet."""
+        extent = _Extent(event.start_mark.index, max(event.end_mark.index, event.start_mark.index + 1))
+        key = event.value
+        if event.tag is not None or event.anchor is not None:
+            self._problem(event, "bad-key", "a key is plain text, without '&' or '!'", "Put quotes around it.")
+        elif not key.strip():
+            self._problem(event, "empty-key", "a key is missing before ':'", "Write its name before the colon.")
+        elif key in seen:
+            line = self.document._lines.index(seen[key].start) + 1
+            message = f"'{key}' is said twice; first in line {line}"
+            hint = "Keep one of the two: the other would be lost."
+            self._problem(event, "repeated-key", message, "Write: <<: [*one, *two]." if key == "<<" else hint)
+        seen.setdefault(key, extent)
+        return extent
 
     def _bad_key(self, event: Any, start: Any) -> None:
-        text = self.document.text
-        if text.startswith("{{", start.start_mark.index):
-            self.problems.append(unquoted_braces(self.document._span(start.start_mark.index, len(text))))
-            raise _StopError
-        raise self._stopped(event, "bad-key", "a key is text, not an object or a list", "Put quotes around it.")
+        at = start.start_mark.index
+        if self.text.startswith("{{", at):
+            raise _FaultError(unquoted_braces(self.text, at, self.document._lines))
+        self._stop(event, "bad-key", "a key is text, not an object or a list", "Put quotes around it.")
 
-    def _merge(self, node: _Node, other: _Node, event: Any) -> None:
-        sources = [inner for _, _, inner in other.members or ()] if other.is_list else [other]
+    def _sources(self, node: _Node, event: Any) -> list[_Node]:
+        """The objects that ``<<`` merges in."""
+        sources = [inner for _, _, inner in node.members or ()] if node.is_list else [node]
         if any(source.members is None or source.is_list for source in sources):
             self._problem(event, "bad-merge", "'<<' takes an object, or a list of objects", "Write: <<: *name")
-            return
-        node.merges += sources
+            return []
+        return sources
 
-    def _plain(self, node: _Node, path: KeyPath, depth: int) -> Any:
-        """The value, with the place of every value below it; aliases are written out, within bounds."""
-        self.count += 1
-        if self.count > 2 * MAX_NODES or depth > 2 * MAX_DEPTH:
-            self._too_many(node.extent.start)
+    def _plain(self, node: _Node, path: KeyPath) -> Any:
+        """The value, with the place of every value below it; aliases are written out."""
         self.document._values[path] = node.extent
         if node.members is None:
             return node.value
         if node.is_list:
-            return [self._plain(inner, (*path, i), depth + 1) for i, (_, _, inner) in enumerate(node.members)]
+            return [self._plain(inner, (*path, i)) for i, (_, _, inner) in enumerate(node.members)]
         value: dict[str, Any] = {}
-        for key, extent, inner in self._merged(node, 0):
-            value[key] = self._plain(inner, (*path, key), depth + 1)
-            self.document._keys[(*path, key)] = extent
+        for key, extent, inner in node.members:
+            assert key is not None and extent is not None  # noqa: PT018
+            below = (*path, key)
+            self.document._keys[below] = extent
+            value[key] = self._plain(inner, below)
         return value
 
-    def _merged(self, node: _Node, depth: int) -> list[tuple[str, _Extent, _Node]]:
-        """An object's members with those it merges in: its own win, then the first named."""
-        own = [(key, extent, inner) for key, extent, inner in node.members or () if key is not None and extent]
-        if not node.merges:
-            return own
-        if depth > MAX_DEPTH:
-            self._too_many(node.extent.start)
-        names = {key for key, _, _ in own}
-        merged: list[tuple[str, _Extent, _Node]] = []
-        for source in node.merges:
-            for key, extent, inner in self._merged(source, depth + 1):
-                self.count += 1
-                if key not in names:
-                    names.add(key)
-                    merged.append((key, extent, inner))
-        return merged + own
-
-    def _count(self, event: Any) -> None:
-        self.count += 1
-        if self.count > MAX_NODES:
-            self._too_many(event.start_mark.index)
-
-    def _too_many(self, start: int) -> None:
-        message = f"the file has more than {MAX_NODES:,} values once its aliases are written out"
-        self.problems.append(Problem(self.document._span(start, start + 1), "too-many-values", message))
-        raise _StopError
+    def _count(self, event: Any, size: int) -> None:
+        self.size += size
+        if self.size > MAX_NODES:
+            message = f"the file has more than {MAX_NODES:,} values once its aliases are written out"
+            self._stop(event, "too-many-values", message, _SPLIT)
 
     def _problem(self, event: Any, code: str, message: str, hint: str = "") -> None:
         span = self.document._span(event.start_mark.index, max(event.end_mark.index, event.start_mark.index + 1))
         self.problems.append(Problem(span, code, message, hint))
 
-    def _stopped(self, event: Any, code: str, message: str, hint: str = "") -> _StopError:
+    def _stop(self, event: Any, code: str, message: str, hint: str = "") -> NoReturn:
         self._problem(event, code, message, hint)
-        return _StopError()
+        raise _StopError
 
 
 def _scalar(event: Any) -> Any:

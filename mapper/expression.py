@@ -67,11 +67,26 @@ CODES: Final[dict[str, str]] = {
     "unopened": "A brace or bracket is closed that was never opened.",
     "unsupported": "Valid in Jinja, but not part of the mapping language.",
 }
-"""What each code of a problem in an expression means."""
+"""What each code of a problem in an expression means: found when the mapping is compiled."""
+
+RECORD_CODES: Final[dict[str, str]] = {
+    "division-by-zero": "A number is divided by zero.",
+    "limit": "A number, a text, a list or a loop becomes too large.",
+    "milliseconds": "A number is given as a time in seconds that can only be milliseconds: say | from_ms.",
+    "no-zone": "A time has no offset, and no zone is given for it.",
+    "not-a-boolean": "A value means neither true nor false.",
+    "not-a-number": "A text is no plain number.",
+    "not-a-time": "A text is no time, or not in the given format.",
+    "not-json": "A text is no JSON.",
+    "seconds": "A number is given as milliseconds that can only be seconds: leave | from_ms away.",
+    "wrong-type": "A value is of a type with which nothing can be done here: text where a number is needed.",
+}
+"""What each code of an error of one record means: raised while an expression is computed."""
 
 __all__ = [
     "CODES",
     "MISSING",
+    "RECORD_CODES",
     "RUNTIME",
     "Access",
     "Binding",

@@ -125,7 +125,7 @@ class Builder(ListBuilding):
         return statements
 
     def _missed_children(self, path: str, variable: str, place: Place) -> list[ast.stmt]:
-        """What the destination requires of an object that is there (a price without its currency, an item without id)."""
+        """What the destination requires of an object that is there (an item without its id)."""
         known = self.destination.field(path)
         if known is None or known.many or not known.children:
             return []
@@ -145,7 +145,8 @@ class Builder(ListBuilding):
         close = difflib.get_close_matches(key, names, 1, 0.6)
         elsewhere = [path for path in self.destination.fields if path.rpartition(".")[2] == key]
         if elsewhere:
-            hint = f"{self.destination.title} has it as {elsewhere[0]}: indent it below '{elsewhere[0].rpartition('.')[0]}'."
+            above = elsewhere[0].rpartition(".")[0]
+            hint = f"{self.destination.title} has it as {elsewhere[0]}: indent it below '{above}'."
             if "." not in elsewhere[0]:
                 hint = f"{self.destination.title} has it at the top of the event, not in {into.path}."
         elif close:

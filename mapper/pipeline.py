@@ -21,7 +21,7 @@ from .dead_letters import DeadLetters
 from .delivery import Item, Outcome, Policy, Send, deliver
 from .errors import DeliveryError
 from .program import Program, Refusal, Result
-from .report import Reason, Report, Stopped, Tally
+from .report import Reason, Report, Stopped, Tally, refused, warned
 from .settings import resolve
 from .source import Input, Line, Source, inputs, lines
 from .transport import Connection
@@ -118,6 +118,7 @@ class _Run:
         self.started = time.monotonic()
         self._pause = 0.0
         self._proven = False
+        self._halted = False
         self._batch: list[Item] = []
         self._bytes = 0
         self._running: set[Future[Outcome]] = set()
@@ -160,7 +161,7 @@ class _Run:
         replay = self.program.replay(one.path) if one.path is not None else None
         records = self.tally.records
         for line in lines(one):
-            if self.tally.stopped is not None or self.switch.is_off():
+            if self._halted or self.switch.is_off():
                 return
             if not line.data and not line.fault:
                 records.blank += 1
@@ -205,15 +206,14 @@ class _Run:
             self._batch.append(Item(event.encoded, event.expires, (line, event.key)))
             self._bytes += len(event.encoded) + 1
         for problem in result.problems:
-            place = str(problem.span) if problem.span else ""
-            tally.refused[Reason(problem.code, problem.event, problem.parameter, place, problem.message)] += 1
-            letters.record(line, problem)
+            tally.refused[refused(problem)] += 1
+        letters.record(line, result.problems)
         for warning in result.warnings:
-            tally.warnings[Reason(warning.code, warning.event, warning.parameter)] += 1
+            tally.warnings[warned(self.program, warning)] += 1
 
     def _dispatch(self, connection: Connection | None, pool: ThreadPoolExecutor) -> None:
         batch, self._batch, self._bytes = self._batch, [], 0
-        if batch and connection is not None and self.tally.stopped is None and not self.switch.is_off():
+        if batch and connection is not None and not self._halted and not self.switch.is_off():
             for start in range(0, len(batch), self.size):
                 self._running.add(pool.submit(self._drive, batch[start : start + self.size], connection))
 
@@ -234,7 +234,7 @@ class _Run:
                 if isinstance(step, Send):
                     while not self.switch.is_off() and (pause := self._pause - time.monotonic()) > 0:
                         self.switch.wait(pause)
-                    if self.switch.is_off() or self.tally.stopped is not None:
+                    if self.switch.is_off() or self._halted:
                         answer = Answer("stop", "interrupted")
                         continue
                     answer = connection.send([item.encoded for item in step.items])
@@ -266,6 +266,7 @@ class _Run:
                 tally.rejected[Reason(code, key, message=answer.message or answer.code)] += 1
                 letters.event(line, key, code, answer.message, item.encoded)
             if outcome.stop is not None and outcome.stop.answer.reason != "interrupted":
+                self._halted = True
                 answer = outcome.stop.answer
                 said = f"{answer.message} [{answer.code}]" if answer.message else answer.code
                 self._stop(answer.reason or "stopped", said, answer.remedy, outcome.stop.exit_code)

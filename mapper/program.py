@@ -350,7 +350,8 @@ class _Made:
                 code = unusable[asked.parameter]
                 message = f"{asked.parameter} is required and could not be used: {CODES.get(code, code)}"
             elif empty:
-                message = f"{asked.parameter} is required and empty: the record has no {' and no '.join(empty)}"
+                lacking = f"no {empty[0]}" if len(empty) == 1 else f"none of {', '.join(empty)}"
+                message = f"{asked.parameter} is required and empty: the record has {lacking}"
             else:
                 message = f"{asked.parameter} is required and came out empty"
             self.problems.append(Refusal(code, message, transform.key, asked.parameter, asked.span, empty))

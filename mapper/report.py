@@ -12,6 +12,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from .cleaning import CODES
+from .program import Dropped, Program, Refusal
+
 
 @dataclass(slots=True)
 class Records:
@@ -135,6 +138,21 @@ class Report:
             "stopped": _plain(self.stopped) if self.stopped else None,
             "dead_letters": {"file": self.dead_letters, "written": self.dead_letters_written},
         }
+
+
+def refused(problem: Refusal) -> Reason:
+    """A refusal, without the record it was about."""
+    place = str(problem.span) if problem.span else ""
+    return Reason(problem.code, problem.event, problem.parameter, place, problem.message)
+
+
+def warned(program: Program, warning: Dropped) -> Reason:
+    """A value that was left out, or a rule that is only a warning, in one sentence; the same for all events."""
+    message = CODES.get(warning.code, "")
+    for rule in program.destination.rules:
+        if rule.id == warning.code:
+            message = rule.title
+    return Reason(warning.code, "", warning.parameter, "", message)
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+# ruff: noqa: E501 - real browsers have long names
 RECORDED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FOLDER = Path(__file__).parent.parent / "mappings" / "samples"
 
@@ -133,7 +134,11 @@ def waitlist(make: Maker) -> dict[str, Any]:
         "at": make.iso() if make.chance(2) else int(make.when().timestamp()),
         "event": event,
         "visitor_id": None if make.chance(12) else f"v-{make.random.randrange(10**6)}",
-        "page": {"url": f"https://waitlist.example/{kind}/{make.random.randrange(40)}", "kind": kind, "title": f"About {kind}s"},
+        "page": {
+            "url": f"https://waitlist.example/{kind}/{make.random.randrange(40)}",
+            "kind": kind,
+            "title": f"About {kind}s",
+        },
         "browser": {
             "ip": None if make.chance(15) else "10.1.2.3" if make.chance(60) else make.ip(),
             "user_agent": None if make.chance(60) else make.random.choice(AGENTS),
@@ -237,7 +242,11 @@ def tracked(make: Maker) -> dict[str, Any]:
         "context": {
             "ip": None if nobody else make.ip(),
             "userAgent": make.random.choice(AGENTS),
-            "page": {"url": f"https://shop.example/p/{sku.lower()}", "path": "/p", "referrer": "https://search.example/"},
+            "page": {
+                "url": f"https://shop.example/p/{sku.lower()}",
+                "path": "/p",
+                "referrer": "https://search.example/",
+            },
             "traits": None if nobody or not (logged_in or call == "Signed Up") else traits,
             "integrations": {"fbp": None if nobody else make.fbp(), "fbc": None if nobody else make.fbc()},
             "library": {"name": "analytics.js", "version": "2.11.1"},

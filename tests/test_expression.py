@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper.document import read
+from mapper.document import load, read
 from mapper.errors import Problem, RecordError
-from mapper.expression import CODES, RUNTIME, Lowering, Scope, parse_bare, parse_loop, parse_text
+from mapper.expression import CODES, RECORD_CODES, RUNTIME, Lowering, Scope, parse_bare, parse_loop, parse_text
 from mapper.filters import FILTERS, FUNCTIONS, TESTS
 from mapper.projection import PathNode
 from mapper.values import Undecided, pruned
@@ -53,6 +53,7 @@ def check(case: dict[str, Any]) -> None:
         with pytest.raises(RecordError) as failed:
             run(case)
         assert failed.value.code == case["error"]
+        assert case["error"] in RECORD_CODES
     elif "length" in case:
         assert len(run(case)) == case["length"]
     else:
@@ -69,6 +70,22 @@ def check_problem(case: dict[str, Any], problems: list[Problem]) -> None:
     if "at" in case:
         assert source[first.span.column - 1 : first.span.end - 1] == case["at"]
     assert case.get("hint") or "" in first.hint
+
+
+def documented() -> list[Any]:
+    """Every example of the page about expressions: in braces it is a text, else a bare expression."""
+    page = (SPECS.parents[2] / "docs" / "expressions.md").read_text(encoding="utf-8")
+    found = []
+    for block in re.findall(r"^```yaml expressions\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        for example in load(block, "docs/expressions.md").value:
+            key = "text" if example["expression"].startswith("{") or "{{" in example["expression"] else "expression"
+            found.append({"record": {}, **example, key: example["expression"]})
+    return found
+
+
+@pytest.mark.parametrize("case", documented(), ids=lambda case: case["expression"])
+def test_documented_example(case: dict[str, Any]) -> None:
+    check(case)
 
 
 @pytest.mark.parametrize("source", read(SPECS / "security.yaml").value["cases"])
@@ -189,6 +206,7 @@ def agree(projected: Compiled, full: Compiled, record: Any) -> None:
     if isinstance(first, RecordError):
         assert isinstance(second, RecordError)
         assert first.code == second.code
+        assert first.code in RECORD_CODES
     elif first != "an object":
         assert repr(first) == repr(second)
 

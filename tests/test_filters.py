@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mapper.errors import RecordError
-from mapper.filters import FILTERS, FUNCTIONS, TESTS, Fails, Filter
+from mapper.filters import FILTERS, FUNCTIONS, TESTS, Fails, Filter, reference
 
 from .evaluation import Refused, evaluate
 
 DECLARED = [*FILTERS.values(), *FUNCTIONS.values(), *TESTS.values()]
 EXAMPLES = [(spec, expression, result) for spec in DECLARED for expression, result in spec.examples]
+
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_the_page_in_the_docs_is_up_to_date() -> None:
+    """To make it anew: ``python -c "from mapper.filters import reference; print(reference(), end='')" > docs/filters.md``"""
+    assert (DOCS / "filters.md").read_text(encoding="utf-8") == reference()
+
+
+@pytest.mark.parametrize("spec", DECLARED, ids=lambda spec: spec.name)
+def test_each_is_described_and_tried(spec: Filter) -> None:
+    assert spec.doc.endswith((".", "`.", "months."))
+    assert spec.examples or spec.name in ("lookup", "now")
 
 
 @pytest.mark.parametrize(("spec", "expression", "result"), EXAMPLES, ids=[case[1] for case in EXAMPLES])

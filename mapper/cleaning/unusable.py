@@ -20,6 +20,7 @@ CODES: Final = {
     "number-not-text": "it is a number, so leading zeros are lost: send text",
     "md5": "it is an MD5 hash, which matches nobody: send the plain value",
     "not-hashed": "it is said to be hashed, and is not a SHA-256 hash",
+    "looks-hashed": "it looks like a hash, and must be sent as it is",
     "empty-hash": "it is the hash of nothing: an empty value was hashed before it came here",
     "bad-ip": "it is not an IP address",
     "private-ip": "it is an address inside a network, not the visitor's own",

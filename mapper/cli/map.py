@@ -10,7 +10,7 @@ import click
 
 from ..dead_letters import DeadLetters
 from ..program import Program, Refusal, Result, load
-from ..report import Events, Reason, Records
+from ..report import Events, Reason, Records, refused, warned
 from ..source import Line, inputs, lines
 from .main import coloured, say
 from .summary import reasons
@@ -76,12 +76,11 @@ class _Mapping:
             self.events.made += 1
             self.write(event.encoded + b"\n")
         for problem in result.problems:
-            self.letters.record(line, problem)
-            place = str(problem.span) if problem.span else ""
-            reason = Reason(problem.code, problem.event, problem.parameter, place, problem.message)
+            reason = refused(problem)
             self.refused[reason] = self.refused.get(reason, 0) + 1
+        self.letters.record(line, result.problems)
         for warning in result.warnings:
-            reason = Reason(warning.code, warning.event, warning.parameter)
+            reason = warned(self.program, warning)
             self.warnings[reason] = self.warnings.get(reason, 0) + 1
         if result.events:
             self.records.mapped += 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from ..cleaning import CODES
 from ..report import Reason, Report
 
 _GREEN, _RED, _YELLOW, _DIM, _BOLD, _END = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
@@ -58,7 +57,7 @@ def reasons(refused: Mapping[Reason, int], warnings: Mapping[Reason, int], *, co
         lines.append(paint(_YELLOW, "Left out of events that were made all the same:"))
         ordered = sorted(warnings.items(), key=lambda item: (-item[1], item[0]))
         for reason, count in ordered[:_MOST]:
-            lines.append(f"    {count:>8,}  {reason.parameter}: {CODES.get(reason.code, reason.code)} [{reason.code}]")
+            lines.append(f"    {count:>8,}  {reason.parameter}: {reason.message} [{reason.code}]")
         lines += _more(len(ordered))
     return "\n".join(lines)
 
