@@ -37,6 +37,7 @@ RUNTIME: Final[dict[str, Any]] = {
     "v_add": values.add,
     "v_sub": values.sub,
     "v_mul": values.mul,
+    "v_repeat": values.repeat,
     "v_div": values.div,
     "v_floordiv": values.floordiv,
     "v_mod": values.mod,

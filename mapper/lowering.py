@@ -234,7 +234,11 @@ class _Visitor:
         return self.build.places.weave(pieces, *self.build.tokens.extent(node))
 
     def _arithmetic(self, node: nodes.BinExpr) -> Value:
-        made = self.build.calls(_ARITHMETIC[type(node)], node, self.visit(node.left), self.visit(node.right))
+        left, right = self.visit(node.left), self.visit(node.right)
+        function = _ARITHMETIC[type(node)]
+        if function == "v_mul" and str in (type(left.const), type(right.const)):
+            function = "v_repeat"
+        made = self.build.calls(function, node, left, right)
         return Value(made.ast, paths=made.paths)
 
     def _negative(self, node: nodes.Neg) -> Value:

@@ -151,7 +151,7 @@ def warned(program: Program, warning: Dropped) -> Reason:
     message = CODES.get(warning.code, "")
     for rule in program.destination.rules:
         if rule.id == warning.code:
-            message = rule.title
+            message = rule.explain((warning.parameter,) if warning.parameter else ())
     return Reason(warning.code, "", warning.parameter, "", message)
 
 

@@ -225,12 +225,18 @@ def sub(a: Any, b: Any) -> Any:
 
 
 def mul(a: Any, b: Any) -> Any:
-    """``a * b`` of two numbers, or a text repeated (up to 65,536 characters); None if either is empty."""
-    if type(a) is str and type(b) is int and not is_empty(a):
-        if len(a) * b > MAX_REPEATED:
-            raise RecordError("limit", f"repeated text is longer than {MAX_REPEATED:,} characters")
-        return a * b
+    """``a * b`` of two numbers; None if either is empty. Text is not repeated: ``"2.5" * 2`` is an error."""
     return _calculate("multiply", operator.mul, a, b)
+
+
+def repeat(a: Any, b: Any) -> Any:
+    """``'ab' * 3``, a text that is written out, repeated up to 65,536 characters; None if either is empty."""
+    written, count = (a, b) if type(a) is str else (b, a)
+    if type(count) is not int or type(written) is not str or is_empty(written):
+        return _nothing("multiply", a, b)
+    if len(written) * count > MAX_REPEATED:
+        raise RecordError("limit", f"repeated text is longer than {MAX_REPEATED:,} characters")
+    return written * count
 
 
 def div(a: Any, b: Any) -> Any:
