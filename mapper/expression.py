@@ -43,7 +43,6 @@ RUNTIME: Final[dict[str, Any]] = {
     "v_mod": values.mod,
     "v_power": values.power,
     "v_neg": values.neg,
-    "v_pos": values.pos,
     "v_piece": values.piece,
     "v_sized": values.sized,
 }

@@ -248,7 +248,8 @@ class _Visitor:
         return self.build.calls("v_neg", node, value)
 
     def _positive(self, node: nodes.Pos) -> Value:
-        return self.build.calls("v_pos", node, self.visit(node.node))
+        zero = self.build.made(ast.Constant(0), node, const=0, scalar=True)
+        return self.build.calls("v_add", node, zero, self.visit(node.node))
 
     def _list(self, node: nodes.List | nodes.Tuple) -> Value:
         members = [self.visit(member) for member in node.items]

@@ -266,11 +266,6 @@ def neg(a: Any) -> Any:
     return -a if type(a) in _NUMBERS else _nothing("negate", a)
 
 
-def pos(a: Any) -> Any:
-    """``+a``: the number itself; None if it is empty."""
-    return a if type(a) in _NUMBERS else _nothing("negate", a)
-
-
 def text(value: Any) -> str:
     """A text, number or boolean as text.
 

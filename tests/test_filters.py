@@ -20,7 +20,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 
 def test_the_page_in_the_docs_is_up_to_date() -> None:
-    """To make it anew: ``python -c "from mapper.filters import reference; print(reference(), end='')" > docs/filters.md``"""
+    """Make it anew with ``mapper.filters.reference()``."""
     assert (DOCS / "filters.md").read_text(encoding="utf-8") == reference()
 
 

@@ -124,7 +124,7 @@ anything = st.recursive(
     max_leaves=6,
 )
 BINARY = (
-    values.add, values.sub, values.mul, values.div, values.floordiv, values.mod, values.power,
+    values.add, values.sub, values.mul, values.repeat, values.div, values.floordiv, values.mod, values.power,
     values.gt, values.ge, values.lt, values.le, values.eq, values.ne, values.contains, values.step,
 )  # fmt: skip
 
