@@ -22,7 +22,7 @@ from .compiler import DROPPED, IGNORED, LIMITED, Compiled, Transform, compile_ma
 from .destination import Destination
 from .errors import MapperError, Problem, RecordError, Span
 from .mapping import SampleSpec
-from .projection import label, reads
+from .projection import label, reads, walk_paths
 from .refusal import place_of
 from .values import Context, Undecided
 
@@ -171,6 +171,11 @@ class Program:
     def files(self) -> tuple[str, ...]:
         """The mapping file and everything that it includes."""
         return tuple(part.file for part in self._compiled.spec.documents)
+
+    @property
+    def paths(self) -> tuple[tuple[str, ...], ...]:
+        """Every path of the record that the mapping reads, as keys from the record down."""
+        return tuple(dict.fromkeys(walk_paths(self._compiled.projection.root)))
 
     @property
     def fingerprint(self) -> str:

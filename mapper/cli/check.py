@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
 import mapper
 
 from .. import diagnostics
+from ..coverage import cover
 from ..errors import MappingError, Problem
-from ..program import load
+from ..program import Program, load
+from ..source import inputs, lines
 from ..specs import check_tests
 from .main import coloured, say
 
@@ -18,21 +24,34 @@ HELP = """\b
 Examples:
   mapper check mappings/storefront.yaml
   mapper check mappings/*.yaml --format github
+  mapper check mappings/storefront.yaml --sample orders.jsonl
+  mapper check mappings/storefront.yaml --sample orders.jsonl --format html > coverage.html
 
 Find everything that is wrong with mappings, before any record is read. Each problem is shown with its file, line and
-column, what was expected, and what to do. Exits with 1 if there are errors; warnings alone are no failure."""
+column, what was expected, and what to do. With --sample, records say how often each parameter comes out, which field
+was missing when it did not, and what they hold that nobody reads. Exits with 1 if there are errors; warnings alone are
+no failure."""
 
 
 @click.command("check", help=HELP)
 @click.argument("mappings", nargs=-1, required=True, type=click.Path())
+@click.option("--sample", multiple=True, type=click.Path(allow_dash=True), help="Records to try the mapping on.")
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text", help="How to say it."
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github", "sarif", "html"]),
+    default="text",
+    help="How to say it; html only with --sample.",
 )
 @click.option("--strict", is_flag=True, help="Warnings are failures, too.")
-def command(mappings: tuple[str, ...], form: str, strict: bool) -> int:
+def command(mappings: tuple[str, ...], sample: tuple[str, ...], form: str, strict: bool) -> int:
     """Compile mappings and show what is wrong."""
+    if form == "html" and not sample:
+        raise click.UsageError("--format html shows what records give: name some with --sample.")
+    if sample and len(mappings) != 1:
+        raise click.UsageError("--sample tries one mapping at a time.")
     problems: list[Problem] = []
-    good = 0
+    programs: list[Program] = []
     for path in mappings:
         try:
             program = load(path)
@@ -41,10 +60,43 @@ def command(mappings: tuple[str, ...], form: str, strict: bool) -> int:
             continue
         found = [*program.warnings, *check_tests(program)]
         problems += found
-        good += not any(problem.level == "error" for problem in found)
-    _show(problems, form, good, len(mappings))
+        if not any(problem.level == "error" for problem in found):
+            programs.append(program)
     failed = any(problem.level == "error" or strict for problem in problems)
+    if sample and programs:
+        if problems:
+            say(diagnostics.render(problems, colour=coloured(sys.stderr)))
+        _try(programs[0], sample, form)
+        return 1 if failed else 0
+    _show(problems, form, len(programs), len(mappings))
     return 1 if failed else 0
+
+
+def _try(program: Program, sample: tuple[str, ...], form: str) -> None:
+    """Map sample records and show what they give."""
+    coverage = cover(program, _lines(program, sample))
+    if form == "json":
+        click.echo(json.dumps(coverage.as_dict(), indent=2, ensure_ascii=False))
+        return
+    from .coverage import as_html, show
+
+    if form == "html":
+        click.echo(as_html(coverage, Path(program.files[0]).name), nl=False)
+        return
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 120
+    show(coverage, Console(width=width, no_color=not coloured(sys.stdout), highlight=False, soft_wrap=False))
+
+
+def _lines(program: Program, sample: tuple[str, ...]) -> Iterator[tuple[bytes, float, int]]:
+    for one in inputs(list(sample)):
+        replay = program.replay(one.path) if one.path is not None else None
+        now = time.time()
+        moment, shift = replay.clock(now) if replay is not None else (now, 0)
+        for line in lines(one):
+            if line.data.strip():
+                yield line.data, moment, shift
 
 
 def _show(problems: list[Problem], form: str, good: int, count: int) -> None:

@@ -48,7 +48,9 @@ def check(file: str, destination: str, strict: bool, form: str, now: float | Non
     bold, red, yellow, end = ("\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[0m") if coloured(sys.stdout) else ("",) * 4
     for finding in findings:
         shade = red if finding.level == "error" else yellow
-        click.echo(f"{bold}{finding.path or 'body'}{end}: {shade}{finding.level}{end}: {finding.message} [{finding.rule}]")
+        click.echo(
+            f"{bold}{finding.path or 'body'}{end}: {shade}{finding.level}{end}: {finding.message} [{finding.rule}]"
+        )
         if finding.remedy:
             click.echo(f"   help: {finding.remedy}")
     warnings = len(findings) - errors
@@ -76,7 +78,9 @@ def _given(destination: Destination, action_source: str) -> dict[str, str]:
         return {}
     if known.allowed and action_source not in known.allowed:
         allowed = ", ".join(map(str, known.allowed))
-        raise DeliveryError("action-source", f"there is no action source '{action_source}'", 2, f"There are: {allowed}.")
+        raise DeliveryError(
+            "action-source", f"there is no action source '{action_source}'", 2, f"There are: {allowed}."
+        )
     return {"action_source": action_source}
 
 
