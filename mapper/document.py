@@ -34,7 +34,7 @@ MAX_ROUNDS: Final = 100
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(\.[0-9]+)?\Z")
 _WORDS: Final = {"true": True, "false": False, "null": None, "~": None, "": None}
 _UNPRINTABLE: Final = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-_PROPERTIES: Final = re.compile(r"(?:[&!][^\s,\[\]{}]*(?:\s+|#[^\n\r\x85\u2028\u2029]*)*)*")
+_PROPERTIES: Final = re.compile(r"(?:[&!][\w!:/.%-]*(?:[ \t\n\r\x85\u2028\u2029]+|#[^\n\r\x85\u2028\u2029]*)*)*")
 _CROWDED: Final = re.compile(r"[A-Za-z_][\w.-]*:(?=[^\s/])")
 _SPLIT: Final = "Split it into several files: see 'include'."
 _FLATTER: Final = "Nest less: name parts with 'let', or take a list apart with 'for'."
@@ -149,7 +149,7 @@ def _compose(document: Document) -> list[Problem]:
         try:
             _Composer(document, text, problems).compose()
         except yaml.MarkedYAMLError as error:
-            fault = explain(_complaint(error), text, lines)
+            fault = explain(Complaint.of(error), text, lines)
         except _FaultError as error:
             fault = error.fault
         except _StopError:
@@ -161,12 +161,6 @@ def _compose(document: Document) -> list[Problem]:
             break
         text, lines = mended, document._lines.over(mended)
     return [*problems, *found]
-
-
-def _complaint(error: Any) -> Complaint:
-    context = error.context_mark.index if error.context_mark else -1
-    at = error.problem_mark.index if error.problem_mark else max(context, 0)
-    return Complaint(str(error.problem or ""), at, str(error.context or ""), context)
 
 
 def _unreadable(document: Document) -> Iterator[Problem]:
@@ -212,7 +206,7 @@ class _Node:
         self.height = max(self.height, inner.height + 1)
 
 
-_Member = tuple[str | None, _Extent | None, _Node]
+_Member = tuple[Any, Any, _Node]
 
 
 class _Composer:
@@ -300,7 +294,7 @@ class _Composer:
         event: Any
         for event in self.events:
             if isinstance(event, yaml.SequenceEndEvent):
-                node.extent = _Extent(node.extent.start, event.end_mark.index)
+                node.extent = _Extent(node.extent.start, _end(event))
                 return
             inner = self._node(event, depth + 1)
             node.hold(inner)
@@ -314,7 +308,7 @@ class _Composer:
         event: Any
         for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
-                node.extent = _Extent(node.extent.start, event.end_mark.index)
+                node.extent = _Extent(node.extent.start, _end(event))
                 break
             if not isinstance(event, yaml.ScalarEvent):
                 self._bad_key(event, start)
@@ -371,7 +365,6 @@ class _Composer:
             return [self._plain(inner, (*path, i)) for i, (_, _, inner) in enumerate(node.members)]
         value: dict[str, Any] = {}
         for key, extent, inner in node.members:
-            assert key is not None and extent is not None  # noqa: PT018
             below = (*path, key)
             self.document._keys[below] = extent
             value[key] = self._plain(inner, below)
@@ -390,6 +383,10 @@ class _Composer:
     def _stop(self, event: Any, code: str, message: str, hint: str = "") -> NoReturn:
         self._problem(event, code, message, hint)
         raise _StopError
+
+
+def _end(event: Any) -> int:
+    return int(event.end_mark.index)
 
 
 def _scalar(event: Any) -> Any:

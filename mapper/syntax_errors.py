@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from .errors import Problem
 from .placing import BREAKS, Lines
@@ -30,6 +30,13 @@ class Complaint:
     at: int
     doing: str
     context: int
+
+    @classmethod
+    def of(cls, error: Any) -> Complaint:
+        """The complaint of a parser's error, which has marks or none."""
+        context = error.context_mark.index if error.context_mark else -1
+        at = error.problem_mark.index if error.problem_mark else max(context, 0)
+        return cls(str(error.problem or ""), at, str(error.context or ""), context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +257,8 @@ def _reference(scene: _Scene) -> Fault | None:
 
 
 def _tagged(scene: _Scene) -> Fault | None:
-    if not re.search(r"\btag\b", scene.complaint.doing + scene.complaint.said):
+    is_tag = re.search(r"\btag\b", scene.complaint.doing + scene.complaint.said)
+    if not is_tag and not scene.text.startswith("!", scene.context):
         return None
     message = "tags (words that begin with '!') are not part of a mapping file"
     return scene.fault(scene.context, "tag", message, _QUOTES)
