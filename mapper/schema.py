@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cerberus import Validator, errors  # type: ignore[import-untyped,unused-ignore]
@@ -148,3 +149,31 @@ CODES: Final = {
     "empty": "A key without a value.",
     "not-allowed": "A value outside the closed list of those that are possible.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that a file may have: where it stands, what it takes, and what it means."""
+
+    path: str
+    takes: str
+    about: str
+    examples: tuple[Any, ...] = ()
+
+
+def describe(rules: Mapping[str, Any], above: str = "") -> list[Key]:
+    """Every key that rules allow, with what is said about it; keys inside a list's items follow their list."""
+    found: list[Key] = []
+    for name, rule in rules.items():
+        path = f"{above}{name}"
+        said = rule.get("meta", {})
+        kinds = rule.get("type", "any")
+        listed = kinds if isinstance(kinds, list) else [kinds]
+        takes = " or ".join(dict.fromkeys(WORDS.get(kind, "anything") for kind in listed))
+        if "allowed" in rule:
+            takes = ", ".join(f"`{value}`" for value in rule["allowed"])
+        found.append(Key(path, takes, said.get("about", ""), tuple(said.get("examples", ()))))
+        inner = rule.get("schema", {})
+        if rule.get("type") == "list" and inner.get("type") == "dict" and "schema" in inner:
+            found += describe(inner["schema"], f"{path}[].")
+    return found

@@ -98,8 +98,10 @@ table { border-collapse: collapse; width: 100% } .scroll { overflow-x: auto }
 td, th { text-align: left; padding: .35rem .6rem .35rem 0; vertical-align: top; border-bottom: 1px solid var(--line) }
 td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 code { font: 13px ui-monospace, monospace }
-.bar { display: inline-block; width: 8rem; height: .6rem; border-radius: .3rem; background: var(--line); overflow: hidden }
-.bar i { display: block; height: 100%; background: #2e9e5b } .some i { background: #d99a1c } .none i { background: #c8402f }
+.bar { display: inline-block; width: 8rem; height: .6rem; border-radius: .3rem; background: var(--line) }
+.bar { overflow: hidden }
+.bar i { display: block; height: 100%; background: #2e9e5b }
+.some i { background: #d99a1c } .none i { background: #c8402f }
 """
 
 
