@@ -11,67 +11,17 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mapper"
 
-ORDER = [
-    "errors",
-    "placing",
-    "syntax_errors",
-    "document",
-    "values",
-    "filters",
-    "scope",
-    "habits",
-    "syntax",
-    "calling",
-    "building",
-    "lowering",
-    "wiring",
-    "expression",
-    "schema",
-    "cleaning",
-    "showing",
-    "request",
-    "answers",
-    "personal",
-    "fields",
-    "leaves",
-    "rules",
-    "windows",
-    "declaration",
-    "declared",
-    "assembly",
-    "destination",
-    "validation",
-    "projection",
-    "mapping",
-    "tables",
-    "nodes",
-    "shaping",
-    "lowered",
-    "parts",
-    "lists",
-    "parameters",
-    "checks",
-    "compiler",
-    "refusal",
-    "program",
-    "source",
-    "delivery",
-    "dead_letters",
-    "report",
-    "settings",
-    "transport",
-    "pipeline",
-    "diagnostics",
-    "specs",
-    "payload",
-    "sandbox",
-    "cli",
-    "__main__",
-]
+ORDER = """
+errors placing syntax_errors document values scope filters habits tokens syntax building calling lowering expression
+schema cleaning showing personal rules fields windows request answers declaration declared assembly wiring destination
+leaves validation payload reference projection mapping tables nodes shaping lowered parts lists parameters checks
+compiler refusal program source delivery dead_letters report settings transport pipeline coverage diagnostics specs
+sandbox cli __main__
+""".split()  # noqa: SIM905
 
 HOMES = {
     "yaml": {"document", "syntax_errors", "placing"},
-    "jinja2": {"syntax", "calling", "building", "lowering", "wiring", "expression", "habits"},
+    "jinja2": {"tokens", "syntax", "building", "calling", "lowering", "habits"},
     "cerberus": {"schema"},
     "httpx": {"transport"},
     "starlette": {"sandbox"},
