@@ -186,8 +186,8 @@ class Calls:
         literals = {key: value.const for key, value, _ in given if key and value.is_const}
         complaint = spec.check(literals) if spec.check is not None else ""
         if complaint:
-            source = given[0][2] if given else node
-            self.build.refuse(source, "bad-argument", f"{called}: {complaint}", spec.usage)
+            place: nodes.Node = given[0][2] if given else node
+            self.build.refuse(place, "bad-argument", f"{called}: {complaint}", spec.usage)
         return not complaint
 
     # What is refused

@@ -49,9 +49,10 @@ def fields(value: Any, what: str = "the value") -> dict[str, Any]:
 
 def at_path(value: Any, path: Any) -> Any:
     """What stands in an object at a key, or else at a dotted path of keys and indexes; None where nothing is."""
-    if type(value) is dict and path in value:
-        return value[path]
-    for key in str(path).split("."):
+    written = path if type(path) is str else text(path)
+    if type(value) is dict and written in value:
+        return value[written]
+    for key in written.split("."):
         if type(value) is dict:
             value = value.get(key)
         elif type(value) is list and key.isascii() and key.isdigit() and int(key[:6]) < len(value):
