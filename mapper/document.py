@@ -150,10 +150,8 @@ def _compose(document: Document) -> list[Problem]:
             _Composer(document, text, problems).compose()
         except yaml.MarkedYAMLError as error:
             fault = explain(Complaint.of(error), text, lines)
-        except _FaultError as error:
+        except _StopError as error:
             fault = error.fault
-        except _StopError:
-            pass
         if fault is not None and fault.problem is not None:
             found[fault.problem] = None
         mended = fault.mended(text) if fault is not None else None
@@ -174,16 +172,11 @@ def _unreadable(document: Document) -> Iterator[Problem]:
         yield Problem(document._span(found.start(), found.end()), "bad-character", message, hint)
 
 
-class _FaultError(Exception):
-    """The parser took what a person cannot have meant."""
-
-    def __init__(self, fault: Fault) -> None:
-        self.fault = fault
-        super().__init__()
-
-
 class _StopError(Exception):
-    """Enough problems: nothing more can be learned."""
+    """Nothing more can be learned from this file, or not before this fault is mended."""
+
+    def __init__(self, fault: Fault | None = None) -> None:
+        self.fault = fault
 
 
 @dataclass(slots=True)
@@ -315,13 +308,15 @@ class _Composer:
             self._count(event, 1)
             extent = self._key(event, seen)
             inner = self._node(next(self.events), depth + 1)
-            node.hold(inner)
             node.size += 1
             if event.value == "<<" and not event.style:
                 sources += self._sources(inner, event)
+                node.size += inner.size
             else:
+                node.hold(inner)
                 own[event.value] = (event.value, extent, inner)
         for source in sources:  # the first one named wins, and an object's own members over all
+            node.height = max(node.height, source.height)
             for member in source.members or ():
                 merged.setdefault(str(member[0]), member)
         node.members = [*(member for key, member in merged.items() if key not in own), *own.values()]
@@ -345,7 +340,7 @@ class _Composer:
     def _bad_key(self, event: Any, start: Any) -> None:
         at = start.start_mark.index
         if self.text.startswith("{{", at):
-            raise _FaultError(unquoted_braces(self.text, at, self.document._lines))
+            raise _StopError(unquoted_braces(self.text, at, self.document._lines))
         self._stop(event, "bad-key", "a key is text, not an object or a list", "Put quotes around it.")
 
     def _sources(self, node: _Node, event: Any) -> list[_Node]:

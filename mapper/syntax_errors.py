@@ -333,3 +333,35 @@ def _short(text: str) -> str:
     """A value as a hint shows it: its beginning."""
     text = text.strip(BREAKS + " ")
     return text if len(text) <= 20 else text[:20] + "…"
+
+
+CODES: Final = {
+    "after-quote": "Words behind the quote that ends a value, often an apostrophe within single quotes.",
+    "anchor-cycle": "An alias inside the very value that it repeats.",
+    "bad-character": "A control character, or half of one, which no text file has.",
+    "bad-escape": "A backslash in double quotes that begins no escape.",
+    "bad-key": "A key that is an object, a list, an alias or has an anchor: keys are text.",
+    "bad-merge": "A merge key ('<<') with something else than an object.",
+    "bad-start": "A value that begins with a sign which means something else to YAML: @ % ` * & ] } | -.",
+    "empty-key": "A colon without a key before it.",
+    "indentation": "A line that is indented otherwise than its neighbours.",
+    "missing-blank": "A colon without a blank after it.",
+    "missing-colon": "A line without a colon where a key belongs.",
+    "no-such-file": "A file that is not there.",
+    "not-utf-8": "A file in another encoding than UTF-8.",
+    "repeated-key": "A key that its object has already: one of the two values would be lost.",
+    "second-colon": "A second ': ' in one value that is not in quotes.",
+    "several-documents": "A second document in a file, behind '---'.",
+    "syntax": "Something that is not YAML for any other reason.",
+    "tab": "A tab as indentation.",
+    "tag": "A YAML tag, a word that begins with '!'.",
+    "too-deep": "Values nested too deep.",
+    "too-large": "A file larger than 1 MiB.",
+    "too-many-values": "A file with too many values once its aliases are written out.",
+    "unclosed-bracket": "A bracket or brace that is not closed, or a missing comma behind it.",
+    "unclosed-quote": "A quote that is never closed.",
+    "unknown-anchor": "An alias ('*name') of nothing.",
+    "unquoted-expression": "An expression without quotes around it, which YAML takes for an object.",
+    "unreadable": "A file that the system does not let us read.",
+}
+"""What each code of a file that cannot be read means."""
