@@ -79,7 +79,7 @@ def event(spec: EventSpec, builder: Builder, destination: Destination, problems:
         if applies is False:
             continue
         if applies and not rule.satisfiable(builder.produced):
-            message = f"{rule.title}: {rule.explain(rule.faults(least))}"
+            message = rule.explain(rule.faults(least))
             problems.append(Problem(spec.place.key_span(), f"rule-{rule.id}", message, rule.remedy, rule.level))
             continue
         if applies and rule.kind in _LASTING and rule.holds(least):

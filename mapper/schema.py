@@ -7,6 +7,7 @@ page are made from the same rules.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,8 @@ from cerberus import Validator, errors  # type: ignore[import-untyped,unused-ign
 
 from .document import Document, KeyPath
 from .errors import Problem
+
+_CROWDED: Final = re.compile(r"[A-Za-z_][\w.-]*:(?=[^\s/])")
 
 WORDS: Final = {
     "string": "text",
@@ -28,21 +31,21 @@ WORDS: Final = {
 
 
 def check(document: Document, rules: Mapping[str, Any], *, path: KeyPath = ()) -> list[Problem]:
-    """What is wrong with the object at ``path`` of a document, by ``rules``; in the order of the file."""
+    """What is wrong with the object at ``path`` of a document, by ``rules``; in the order of the file.
+
+    rules    Cerberus rules of the object's keys, each with ``meta: {about, examples}`` beside it or not
+    """
     value: Any = document.value
     for step in path:
         value = value[step]
     if not isinstance(value, dict):
-        return [
-            Problem(document.span(path), "wrong-type", f"this is {_kind(value)}, not an object", "Write 'key: value'.")
-        ]
+        message = f"this is {_kind(value)}, not an object"
+        return [Problem(document.span(path), "wrong-type", message, "Write 'key: value'.")]
     validator = Validator(_bare(rules), allow_unknown=False)
     if validator.validate(value, normalize=False):
         return []
-    found: list[Problem] = []
-    for error in validator._errors:
-        found += _problems(error, document, path, rules)
-    return sorted(set(found))
+    finder = _Finder(document, path, rules)
+    return sorted({problem for error in validator._errors for problem in finder.problems(error)})
 
 
 def _bare(rules: Any) -> Any:
@@ -52,47 +55,126 @@ def _bare(rules: Any) -> Any:
     return rules
 
 
-def _problems(error: Any, document: Document, top: KeyPath, rules: Any) -> Iterator[Problem]:
-    if error.is_group_error and error.child_errors:
-        for child in error.child_errors:
-            yield from _problems(child, document, top, rules)
-        return
-    path = (*top, *error.document_path)
-    name = str(path[-1]) if path else "the file"
-    if error.code == errors.UNKNOWN_FIELD.code:
-        names = _siblings(error.document_path, rules)
-        yield _unknown(document, path, name, names)
-    elif error.code == errors.REQUIRED_FIELD.code:
-        parent = path[:-1]
-        hint = f"Add a line '{name}:'."
-        yield Problem(document.span(parent, key=True), "missing-key", f"'{name}' is missing here", hint)
-    elif error.code == errors.BAD_TYPE.code:
+@dataclass(frozen=True, slots=True)
+class _Finder:
+    """Cerberus' errors as problems, in a document whose object at ``top`` was checked."""
+
+    document: Document
+    top: KeyPath
+    rules: Mapping[str, Any]
+
+    def problems(self, error: Any) -> Iterator[Problem]:
+        """An error, or those inside it, each at its place."""
+        if error.is_group_error and error.child_errors:
+            for child in error.child_errors:
+                yield from self.problems(child)
+            return
+        path = (*self.top, *error.document_path)
+        if error.code == errors.UNKNOWN_FIELD.code:
+            yield self._unknown(path, error.document_path)
+        elif error.code == errors.REQUIRED_FIELD.code:
+            hint = f"Add a line '{path[-1]}:'."
+            span = self.document.span(path[:-1], key=True)
+            yield Problem(span, "missing-key", f"{_name(path)} is missing here", hint)
+        elif error.code == errors.BAD_TYPE.code:
+            yield self._wrong_type(path, error)
+        elif error.code == errors.NOT_NULLABLE.code:
+            span = self.document.span(path, key=True)
+            yield Problem(span, "empty", f"{_name(path)} says nothing", "Give it a value, or take it away.")
+        elif error.code in (errors.UNALLOWED_VALUE.code, errors.UNALLOWED_VALUES.code):
+            allowed = [str(value) for value in error.constraint]
+            close = difflib.get_close_matches(str(error.value), allowed, 1)
+            hint = f"Did you mean '{close[0]}'?" if close else f"It is one of: {', '.join(allowed)}."
+            yield Problem(self.document.span(path), "not-allowed", f"{_name(path)} cannot be this", hint)
+        else:
+            yield self._breach(path, error)
+
+    def _unknown(self, path: KeyPath, below: KeyPath) -> Problem:
+        name, names = str(path[-1]), _siblings(below, self.rules)
+        close = difflib.get_close_matches(name, names, 1, 0.6) or difflib.get_close_matches(name.lower(), names, 1, 0.5)
+        elsewhere = _elsewhere(name, self.rules)
+        if close:
+            hint = f"Did you mean '{close[0]}'?"
+        elif elsewhere is not None:
+            hint = f"'{name}' belongs {elsewhere}."
+        else:
+            hint = f"The keys here are: {', '.join(sorted(names))}." if names else ""
+        return Problem(self.document.span(path, key=True), "unknown-key", f"there is no key '{name}' here", hint)
+
+    def _wrong_type(self, path: KeyPath, error: Any) -> Problem:
         wanted = error.constraint if isinstance(error.constraint, list | tuple) else [error.constraint]
         words = " or ".join(dict.fromkeys(WORDS.get(str(kind), str(kind)) for kind in wanted))
-        message = f"'{name}' takes {words}, not {_kind(error.value)}"
-        hint = "Put quotes around it to make it text." if "string" in wanted and not _gathers(error.value) else ""
-        yield Problem(document.span(path), "wrong-type", message, hint)
-    elif error.code == errors.NOT_NULLABLE.code:
-        yield Problem(
-            document.span(path, key=True), "empty", f"'{name}' says nothing", "Give it a value, or take it away."
-        )
-    elif error.code in (errors.UNALLOWED_VALUE.code, errors.UNALLOWED_VALUES.code):
-        allowed = [str(value) for value in error.constraint]
-        close = difflib.get_close_matches(str(error.value), allowed, 1)
-        hint = f"Did you mean '{close[0]}'?" if close else f"It is one of: {', '.join(allowed)}."
-        yield Problem(document.span(path), "not-allowed", f"'{name}' cannot be this", hint)
-    else:
-        rule = str(error.rule or "rule").replace("_", " ")
-        message = f"'{name}' breaks the rule '{rule}: {error.constraint}'"
-        yield Problem(document.span(path), "not-allowed", message)
+        message = f"{_name(path)} takes {words}, not {_kind(error.value)}"
+        return Problem(self.document.span(path), "wrong-type", message, _remedy(set(wanted), error.value))
+
+    def _breach(self, path: KeyPath, error: Any) -> Problem:
+        """A rule of Cerberus that is about the value itself: its length, its size, its form."""
+        code, words = _BREACHES.get(str(error.rule), ("not-allowed", "breaks the rule '{rule}: {limit}'"))
+        if error.rule == "minlength" and error.constraint == 1:
+            words = "is empty"
+        said = words.format(limit=error.constraint, rule=str(error.rule or "rule").replace("_", " "))
+        return Problem(self.document.span(path), code, f"{_name(path)} {said}")
 
 
-def _unknown(document: Document, path: KeyPath, name: str, names: list[str]) -> Problem:
-    close = difflib.get_close_matches(name, names, 1, 0.6) or difflib.get_close_matches(name.lower(), names, 1, 0.5)
-    hint = f"Did you mean '{close[0]}'?" if close else ""
-    if not close and names:
-        hint = f"The keys here are: {', '.join(sorted(names))}."
-    return Problem(document.span(path, key=True), "unknown-key", f"there is no key '{name}' here", hint)
+_BREACHES: Final = {
+    "minlength": ("too-short", "takes at least {limit} of them"),
+    "maxlength": ("too-long", "takes at most {limit} of them"),
+    "min": ("too-small", "is at least {limit}"),
+    "max": ("too-large", "is at most {limit}"),
+    "regex": ("not-allowed", "does not have the form '{limit}'"),
+    "empty": ("empty", "says nothing"),
+    "keysrules": ("not-allowed", "has a key that cannot be one"),
+    "excludes": ("not-allowed", "cannot stand beside {limit}"),
+    "dependencies": ("missing-key", "needs {limit} beside it"),
+}
+"""Cerberus' rule -> the code, and what the value should have been."""
+
+
+def _name(path: KeyPath) -> str:
+    """A value as a message calls it: by its key, or by its place in a list."""
+    if not path:
+        return "the file"
+    if isinstance(path[-1], str):
+        return f"'{path[-1]}'"
+    above = [step for step in path[:-1] if isinstance(step, str)]
+    return f"item {path[-1] + 1} of '{above[-1]}'" if above else f"item {path[-1] + 1}"
+
+
+def _remedy(wanted: set[Any], value: Any) -> str:
+    """What to do about a value of the wrong kind."""
+    is_text = isinstance(value, str)
+    if is_text and wanted & {"dict", "list"} and _CROWDED.match(value):
+        return "A blank is missing after the colon."
+    if is_text and "boolean" in wanted:
+        return "Write true or false, in small letters and without quotes."
+    if is_text and wanted & {"integer", "float", "number"}:
+        return "Write a plain number without quotes."
+    if isinstance(value, dict) and "list" in wanted:
+        return "Begin each item with '- '."
+    if wanted == {"list"} and not isinstance(value, dict | list) and value is not None:
+        return "Put brackets around it: [ … ]."
+    if "string" in wanted and not isinstance(value, dict | list) and value is not None:
+        return "Put quotes around it to make it text."
+    if wanted == {"dict"}:
+        return "Write 'key: value', below it and indented."
+    return ""
+
+
+def _elsewhere(name: str, rules: Mapping[str, Any]) -> str | None:
+    """Where a key belongs that is no key here, if the rules know one place only."""
+    found = [above for above, key in _all_keys(rules) if key == name]
+    if len(found) != 1:
+        return None
+    return f"below '{found[0]}'" if found[0] else "at the top of the file, without indentation"
+
+
+def _all_keys(rules: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for key, rule in rules.items():
+        yield above, key
+        inner = _below(rule)
+        inner = _below(inner.rule) if isinstance(inner, _Any) else inner
+        if isinstance(inner, dict) and all(isinstance(below, dict) for below in inner.values()):
+            yield from _all_keys(inner, key)
 
 
 def _siblings(path: tuple[Any, ...], rules: Any) -> list[str]:
@@ -130,10 +212,6 @@ class _Any(dict[Any, Any]):
         return self.rule
 
 
-def _gathers(value: Any) -> bool:
-    return isinstance(value, dict | list)
-
-
 def _kind(value: Any) -> str:
     if value is None:
         return "empty"
@@ -148,6 +226,10 @@ CODES: Final = {
     "wrong-type": "A value of the wrong kind: text where a list belongs, say.",
     "empty": "A key without a value.",
     "not-allowed": "A value outside the closed list of those that are possible.",
+    "too-short": "A list, or a text, with less than it must have.",
+    "too-long": "A list, or a text, with more than it may have.",
+    "too-small": "A number below the least that is allowed.",
+    "too-large": "A number above the most that is allowed.",
 }
 
 

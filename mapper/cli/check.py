@@ -15,9 +15,11 @@ import mapper
 from .. import diagnostics
 from ..coverage import cover
 from ..errors import MappingError, Problem
+from ..instructions import compare, read_setup
 from ..program import Program, load
 from ..source import inputs, lines
 from ..specs import check_tests
+from .init import read_text
 from .main import coloured, say
 
 HELP = """\b
@@ -26,6 +28,7 @@ Examples:
   mapper check mappings/*.yaml --format github
   mapper check mappings/storefront.yaml --sample orders.jsonl
   mapper check mappings/storefront.yaml --sample orders.jsonl --format html > coverage.html
+  mapper check mappings/waitlist.yaml --setup setup.txt
 
 Find everything that is wrong with mappings, before any record is read. Each problem is shown with its file, line and
 column, what was expected, and what to do. With --sample, records say how often each parameter comes out, which field
@@ -43,8 +46,9 @@ no failure."""
     default="text",
     help="How to say it; html only with --sample.",
 )
+@click.option("--setup", type=click.Path(), help="Events Manager's setup page (text) to compare the mapping with.")
 @click.option("--strict", is_flag=True, help="Warnings are failures, too.")
-def command(mappings: tuple[str, ...], sample: tuple[str, ...], form: str, strict: bool) -> int:
+def command(mappings: tuple[str, ...], sample: tuple[str, ...], form: str, setup: str | None, strict: bool) -> int:
     """Compile mappings and show what is wrong."""
     if form == "html" and not sample:
         raise click.UsageError("--format html shows what records give: name some with --sample.")
@@ -62,6 +66,14 @@ def command(mappings: tuple[str, ...], sample: tuple[str, ...], form: str, stric
         problems += found
         if not any(problem.level == "error" for problem in found):
             programs.append(program)
+    if setup is not None:
+        text = read_text(setup)
+        for program in programs:
+            page = read_setup(text, program.destination)
+            problems += compare(page, program)
+            for unknown in page.unknown:
+                nearest = f" Is it '{unknown.nearest}'?" if unknown.nearest else ""
+                say(f"{setup}:{unknown.line}: '{unknown.text[:60]}' is no parameter that is known.{nearest}")
     failed = any(problem.level == "error" or strict for problem in problems)
     if sample and programs:
         if problems:

@@ -16,6 +16,7 @@ import click
 from ..errors import DeliveryError, MapperError, MappingError
 
 VERBS: Final = {
+    "init": "Make a mapping from Events Manager's setup page.",
     "check": "Find everything that is wrong with mappings, before any record is read.",
     "map": "Map records: JSON lines in, events as JSON lines out.",
     "test": "Run the tests that stand in mappings.",

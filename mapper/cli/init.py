@@ -1,0 +1,85 @@
+"""``mapper init``"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from ..destination import load_destination
+from ..errors import DeliveryError
+from ..guessing import guess
+from ..instructions import read_setup, skeleton, too_broad
+from ..source import inputs, lines
+from .main import say
+
+HELP = """\b
+Examples:
+  mapper init --from setup.txt -o mappings/shop.yaml
+  mapper init --from setup.txt --sample records.jsonl
+  pbpaste | mapper init --from -
+
+Make a mapping from Events Manager's setup page: copy the page's text into a file. Each event comes with what the page
+requires and an expression to fill in. With --sample, expressions are proposed from your records, each marked with how
+sure it is."""
+
+
+@click.command("init", help=HELP)
+@click.option(
+    "--from", "setup", required=True, type=click.Path(allow_dash=True), help="The setup page's text (- for stdin)."
+)
+@click.option("--sample", type=click.Path(), help="Records (JSON lines) to propose expressions from.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A new file; stdout by default.")
+@click.option("--destination", default="meta", show_default=True, help="Whose page it is.")
+def command(setup: str, sample: str | None, output: Path | None, destination: str) -> int:
+    """Write a mapping to begin with."""
+    found = load_destination(destination)
+    page = read_setup(read_text(setup), found)
+    for unknown in page.unknown:
+        nearest = f" Is it '{unknown.nearest}'?" if unknown.nearest else ""
+        say(f"{setup}:{unknown.line}: '{unknown.text[:60]}' is no parameter that is known.{nearest}")
+    if not page.events:
+        hint = "Copy the whole page, from 'Set up … event' on."
+        raise DeliveryError("no-setup", f"{setup} describes no event", 2, hint)
+    text = skeleton(page, found, guess(_records(sample)) if sample else {})
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        _write(output, text)
+    say(f"{len(page.events)} events, {page.count} required parameters, {len(page.unknown)} unknown lines")
+    for event in page.events:
+        if (rule := too_broad(found, event)) is not None:
+            say(
+                f"warning: {event.display}, as the page asks for it, can only make events that are refused [{rule.id}]."
+            )
+            say(
+                "   help: user_data.client_ip_address is added, the cheapest remedy; any other key of a person will do."
+            )
+    return 1 if page.unknown else 0
+
+
+def read_text(file: str) -> str:
+    """The text of a setup page."""
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise DeliveryError("unreadable", f"{file} cannot be read: {error.strerror}", 2) from None
+    return data.decode("utf-8-sig", "replace")
+
+
+def _records(sample: str) -> Iterator[bytes]:
+    for one in inputs(sample):
+        for line in lines(one):
+            yield line.data
+
+
+def _write(output: Path, text: str) -> None:
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise DeliveryError("exists", f"{output} is there already", 2, "Name a new file.") from None
+    except OSError as error:
+        raise DeliveryError("unreadable", f"{output} cannot be written: {error.strerror}", 2) from None
