@@ -19,10 +19,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .errors import DeliveryError, MapperError, MappingError, Problem, RecordError, Span
-from .program import Dropped, Event, Program, Refusal, Replay, Result, load
 
 if TYPE_CHECKING:
     from .pipeline import send as send
+    from .program import Dropped as Dropped
+    from .program import Event as Event
+    from .program import Program as Program
+    from .program import Refusal as Refusal
+    from .program import Replay as Replay
+    from .program import Result as Result
+    from .program import load as load
     from .report import Report as Report
 
 __version__ = "0.1.0"
@@ -45,14 +51,20 @@ __all__ = [
     "send",
 ]
 
-_LATE = {"send": "pipeline", "Report": "report"}
-"""What sends is imported when it is first used: mapping alone needs no HTTP client."""
+_LATE = {
+    "send": "pipeline",
+    "Report": "report",
+    **dict.fromkeys(("Dropped", "Event", "Program", "Refusal", "Replay", "Result", "load"), "program"),
+}
+"""Imported when first used: mapping needs no HTTP client, and ``mapper --help`` needs no compiler."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LATE:
         raise AttributeError(f"module 'mapper' has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_LATE[name]}", __name__), name)
+    found = getattr(importlib.import_module(f".{_LATE[name]}", __name__), name)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:
