@@ -161,11 +161,11 @@ def _remedy(wanted: set[Any], value: Any) -> str:
 
 
 def _elsewhere(name: str, rules: Mapping[str, Any]) -> str | None:
-    """Where a key belongs that is no key here, if the rules know one place only."""
-    found = [above for above, key in _all_keys(rules) if key == name]
-    if len(found) != 1:
-        return None
-    return f"below '{found[0]}'" if found[0] else "at the top of the file, without indentation"
+    """Where a key belongs that is no key here, if the rules know a place or two."""
+    found = list(dict.fromkeys(above for above, key in _all_keys(rules) if key == name))
+    if "" in found:
+        return "at the top of the file, without indentation"
+    return f"below {' or '.join(map(repr, found))}" if 0 < len(found) <= 2 else None
 
 
 def _all_keys(rules: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
