@@ -4,18 +4,24 @@ mappings/shop.yaml:14:21: there is no filter 'uper' [unknown-filter]
    14 |         currency: "{{ currency | uper }}"
       |                                  ^^^^
    help: Did you mean 'upper'?
+
+Files and messages may come from strangers: what could steer a terminal or turn text around is shown as its code.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from .errors import Problem, Span
+
+MAX_WIDTH: Final = 160
+"""The widest excerpt of a line, in columns; a longer line is cut around its caret."""
 
 _COLOURS: Final = {
     "error": "\x1b[1;31m",
@@ -25,6 +31,23 @@ _COLOURS: Final = {
     "help": "\x1b[36m",
 }
 _END: Final = "\x1b[0m"
+_TAB: Final = 4
+_UNSAFE: Final = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+"""Control characters but the tab, what turns the direction of text, and what has no width to see."""
+
+Paint = Callable[[str, str], str]
+
+
+def visible(text: str) -> str:
+    """``text`` on one line, every character that could deceive a reader or steer a terminal shown as ``\\x1b``."""
+    return _UNSAFE.sub(_code, text)
+
+
+def _code(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
 def render(problems: Sequence[Problem], *, colour: bool = False) -> str:
@@ -38,27 +61,65 @@ def one(problem: Problem, *, colour: bool = False) -> str:
     """One problem: the place and what is wrong, the line with carets, what to do."""
     paint = _painter(colour)
     level = "" if problem.level == "error" else "warning: "
-    head = f"{paint('place', str(problem.span))}: {paint(problem.level, level + problem.message)}"
-    parts = [f"{head} {paint('dim', f'[{problem.code}]')}", *excerpt(problem.span, problem.level, colour=colour)]
+    place, message = visible(str(problem.span)), visible(problem.message)
+    head = f"{paint('place', place)}: {paint(problem.level, level + message)} {paint('dim', f'[{problem.code}]')}"
+    parts = [head, *excerpt(problem.span, problem.level, colour=colour)]
     if problem.hint:
-        parts.append(f"{paint('help', '   help:')} {problem.hint}")
+        parts.append(f"{paint('help', '   help:')} {visible(problem.hint)}")
     return "\n".join(parts)
 
 
 def excerpt(span: Span, level: str = "error", *, colour: bool = False) -> list[str]:
     """The line of a place with carets under it; nothing if the file cannot be read any more."""
-    paint = _painter(colour)
     lines = _lines(span.file)
-    if span.line > len(lines):
+    if not 1 <= span.line <= len(lines):
         return []
     line = lines[span.line - 1]
-    before, marked = line[: span.column - 1], line[span.column - 1 : span.end - 1]
-    number = f"{span.line:>5}"
-    carets = "^" * max(_width(marked), 1)
+    text, start, length = _cut(_drawn(line), span.column - 1, span.end - 1)
+    paint = _painter(colour)
     return [
-        f"{paint('dim', f'{number} |')} {line.expandtabs(4)}".rstrip(),
-        f"{paint('dim', '      |')} {' ' * _width(before)}{paint(level, carets)}",
+        f"{paint('dim', f'{span.line:>5} |')} {text}".rstrip(),
+        f"{paint('dim', '      |')} {' ' * start}{paint(level, '^' * length)}",
     ]
+
+
+def _drawn(line: str) -> list[tuple[str, int]]:
+    """Each character of a line as it is shown, and the columns that takes in a terminal.
+
+    Wide characters take two columns, combining ones none, a tab goes on to the next multiple of four.
+    """
+    drawn: list[tuple[str, int]] = []
+    column = 0
+    for character in line:
+        if character == "\t":
+            shown, width = " " * (_TAB - column % _TAB), _TAB - column % _TAB
+        elif _UNSAFE.match(character):
+            shown = visible(character)
+            width = len(shown)
+        elif unicodedata.category(character) in ("Mn", "Me", "Cf"):
+            shown, width = character, 0
+        else:
+            shown, width = character, 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        drawn.append((shown, width))
+        column += width
+    return drawn
+
+
+def _cut(drawn: list[tuple[str, int]], start: int, end: int) -> tuple[str, int, int]:
+    """What is shown of a line, and from which column on how many carets stand under ``drawn[start:end]``."""
+    first, last, more = 0, len(drawn), ""
+    if sum(width for _, width in drawn) > MAX_WIDTH:
+        first = max(0, min(start, len(drawn)) - MAX_WIDTH // 3)
+        room = MAX_WIDTH
+        last = first
+        while last < len(drawn) and room >= drawn[last][1]:
+            room -= drawn[last][1]
+            last += 1
+        more = "…" if last < len(drawn) else ""
+    less = "…" if first else ""
+    text = less + "".join(shown for shown, _ in drawn[first:last]) + more
+    before = len(less) + sum(width for _, width in drawn[first : min(start, last)])
+    return text, before, max(1, sum(width for _, width in drawn[max(start, first) : min(end, last)]))
 
 
 def summary(problems: Sequence[Problem], *, colour: bool = False) -> str:
@@ -82,10 +143,19 @@ def as_github(problems: Iterable[Problem]) -> str:
     lines = []
     for problem in problems:
         span = problem.span
-        text = f"{problem.message} {problem.hint}".strip().replace("%", "%25").replace("\n", "%0A")
-        place = f"file={span.file},line={span.line},col={span.column},endColumn={span.end},title={problem.code}"
-        lines.append(f"::{problem.level} {place}::{text}")
+        text = _escaped(f"{problem.message}. {problem.hint}".removesuffix(". "))
+        where = {"file": span.file, "line": span.line, "col": span.column, "endColumn": span.end, "title": problem.code}
+        said = ",".join(f"{name}={_escaped(str(value), ':,')}" for name, value in where.items())
+        lines.append(f"::{problem.level} {said}::{text}")
     return "\n".join(lines)
+
+
+def _escaped(text: str, more: str = "") -> str:
+    """Text as a workflow command takes it: it cannot end its line, nor (with ``more``) its property."""
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    for sign in more:
+        text = text.replace(sign, f"%{ord(sign):02X}")
+    return visible(text)
 
 
 def as_sarif(problems: Sequence[Problem], version: str) -> str:
@@ -94,7 +164,7 @@ def as_sarif(problems: Sequence[Problem], version: str) -> str:
         {
             "ruleId": problem.code,
             "level": problem.level,
-            "message": {"text": f"{problem.message}. {problem.hint}".strip()},
+            "message": {"text": f"{problem.message}. {problem.hint}".removesuffix(". ")},
             "locations": [
                 {
                     "physicalLocation": {
@@ -130,19 +200,8 @@ def _plain(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _painter(colour: bool) -> Any:
+def _painter(colour: bool) -> Paint:
     return (lambda kind, text: f"{_COLOURS[kind]}{text}{_END}") if colour else (lambda kind, text: text)
-
-
-def _width(text: str) -> int:
-    """Columns that a text takes in a terminal: wide characters two, combining ones none, tabs four."""
-    width = 0
-    for character in text:
-        if character == "\t":
-            width += 4 - width % 4
-        elif not unicodedata.combining(character):
-            width += 2 if unicodedata.east_asian_width(character) in "WF" else 1
-    return width
 
 
 @lru_cache(maxsize=64)

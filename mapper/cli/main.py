@@ -21,6 +21,8 @@ VERBS: Final = {
     "map": "Map records: JSON lines in, events as JSON lines out.",
     "test": "Run the tests that stand in mappings.",
     "send": "Map records and deliver their events.",
+    "fmt": "Write mapping files in one layout.",
+    "schema": "Write a JSON Schema for editors.",
     "payload": "Check a request body from anywhere, or print a correct one.",
     "sandbox": "Run a local endpoint that takes and refuses what the real one does.",
 }
