@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .errors import Problem, Span
+from .placing import Lines
 
 MAX_WIDTH: Final = 160
 """The widest excerpt of a line, in columns; a longer line is cut around its caret."""
@@ -135,7 +136,13 @@ def summary(problems: Sequence[Problem], *, colour: bool = False) -> str:
 
 def as_json(problems: Iterable[Problem]) -> str:
     """Problems as JSON, for editors and continuous integration."""
-    return json.dumps([_plain(problem) for problem in problems], indent=2, ensure_ascii=False)
+    return to_json([_plain(problem) for problem in problems])
+
+
+def to_json(value: Any) -> str:
+    """JSON for people and programs: indented, and nothing in it that could steer a terminal."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
 
 
 def as_github(problems: Iterable[Problem]) -> str:
@@ -183,7 +190,7 @@ def as_sarif(problems: Sequence[Problem], version: str) -> str:
     rules = [{"id": code} for code in sorted({problem.code for problem in problems})]
     driver = {"name": "mapper", "version": version, "rules": rules}
     log = {"version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
-    return json.dumps({"$schema": "https://json.schemastore.org/sarif-2.1.0.json", **log}, indent=2, ensure_ascii=False)
+    return to_json({"$schema": "https://json.schemastore.org/sarif-2.1.0.json", **log})
 
 
 def _plain(problem: Problem) -> dict[str, Any]:
@@ -204,9 +211,15 @@ def _painter(colour: bool) -> Paint:
     return (lambda kind, text: f"{_COLOURS[kind]}{text}{_END}") if colour else (lambda kind, text: text)
 
 
-@lru_cache(maxsize=64)
-def _lines(file: str) -> tuple[str, ...]:
+def _lines(file: str) -> Sequence[str]:
     try:
-        return tuple(Path(file).read_text(encoding="utf-8-sig", errors="replace").split("\n"))
-    except OSError:
+        about = Path(file).stat()
+        return _read(file, about.st_mtime_ns, about.st_size)
+    except (OSError, ValueError):  # gone, or no name that a file can have
         return ()
+
+
+@lru_cache(maxsize=64)
+def _read(file: str, changed: int, size: int) -> Sequence[str]:
+    """The lines of a file, read once as long as it stays as it is."""
+    return Lines.of(Path(file).read_text(encoding="utf-8-sig", errors="replace"), file).texts
