@@ -352,6 +352,9 @@ class _Reader:
             self.problems.append(place.child("recorded").problem("bad-time", message))
             return
         file = Path(place.document.file).parent / place.value["file"]
+        if "\0" in place.value["file"]:
+            self.problems.append(place.child("file").problem("no-such-file", "no file can have such a name"))
+            return
         self.samples.append(SampleSpec(file, recorded.timestamp()))
 
     def spec(self, document: Document) -> MappingSpec:
@@ -426,6 +429,12 @@ def _is_long(branch: Branch) -> bool:
 
 def inside(root: Path, path: Path) -> Path | None:
     """``path`` if it lies below ``root`` once every link and ``..`` is followed, else None."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError):  # a loop of links, a folder that may not be entered, or no name that a file can have
+        return None
     return path if path.resolve().is_relative_to(root.resolve()) else None
 
 

@@ -74,6 +74,9 @@ def _from_file(place: Place, root: Path, problems: list[Problem]) -> Iterable[tu
         return ()
     try:
         text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        problems.append(at.problem("unreadable", f"the table's file cannot be read: {error.strerror}"))
+        return ()
     except UnicodeDecodeError as error:
         message = f"the table's file is not UTF-8 at byte {error.start}"
         problems.append(at.problem("not-utf-8", message, "Save it as UTF-8 (Excel: 'CSV UTF-8')."))
