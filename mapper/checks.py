@@ -15,11 +15,12 @@ from .destination import Destination, Rule
 from .document import Document
 from .errors import Problem
 from .lowered import Expression, Expressions, variables
-from .mapping import Branch, EventSpec, Items, Leaf, Loop, MappingSpec, ParameterSpec, Place
+from .mapping import EventSpec, MappingSpec
 from .parameters import Builder
 from .parts import Requirement
 from .rules import ABSENT
 from .scope import MISSING
+from .trees import Branch, Items, Leaf, Loop, ParameterSpec, Place
 from .values import Context
 
 _WORDS = frozenset(["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "record", "now", "let"])

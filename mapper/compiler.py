@@ -31,12 +31,13 @@ from .destination import Destination, Rule, load_destination
 from .errors import MappingError, Problem
 from .expression import RUNTIME
 from .lowered import Expression, Expressions, variables
-from .mapping import EventSpec, Leaf, MappingSpec, Place
+from .mapping import EventSpec, MappingSpec
 from .parameters import Builder
 from .parts import Parameter, Requirement
 from .projection import PathNode, Projection, Resolver
 from .scope import MISSING, Access, Scope, runtime_tables
 from .tables import read_tables
+from .trees import Leaf, Place
 
 SEND, IGNORED, DROPPED, LIMITED = range(4)
 """What a gate says of a record: go on; an ``ignore:`` rule matched; consent withheld; consent limited."""

@@ -8,26 +8,35 @@ its number and the nearest known wording.
 from __future__ import annotations
 
 import difflib
+import json
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from .destination import Destination
 from .errors import Problem
-from .mapping import Place
 from .program import Program
 from .rules import Rule
+from .trees import Place
 
-_BULLET: Final = re.compile(r"^[\s•·*▪◦‣\-–—]+")
-_NOTE: Final = re.compile(
-    r"\s*[–—-]\s*(?:do not hash|don't hash|required|hash(?:ed)?|recommended)\s*$|\s*\((?:required|do not hash)\)\s*$",
+_INVISIBLE: Final = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b-\u200f\u2060\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+_BULLET: Final = re.compile(r"^(?:[\s•·*▪◦‣●○■□☐☑✓✔>#–—-]+|\[[ xX✓]?\](?=\s)|[0-9]{1,2}[.)](?=\s))+")
+_HASHING: Final = r"(?:do not hash|don't hash|hash(?:ed|ing)?(?: (?:required|recommended))?|required|recommended)"
+_NOTE: Final = re.compile(rf"\s*[–—-]\s*{_HASHING}\s*$|\s*\({_HASHING}\)\s*$", re.I)
+_EVENT: Final = re.compile(
+    r"^set[ -]?up (?:the |your )?(?P<name>.+?)(?: (?:custom|standard))?(?P<event> event)?:?$", re.I
+)
+_SECTION: Final = re.compile(
+    r"^(?:event|customer information|custom data|custom|standard|user data|server event|app data) parameters"
+    r"(?: ?\(?[0-9]+\)?)?:?$",
     re.I,
 )
-_EVENT: Final = re.compile(r"^set up (?:the |your )?(?P<name>.+?)(?: event)?$", re.I)
-_SECTION: Final = re.compile(
-    r"^(?:event|customer information|custom data|custom|standard|user data|server event|app data) parameters$", re.I
-)
+_BUTTON: Final = re.compile(r"^(?:learn more|(?:see|show|view) (?:all|more|less|details)|copy|edit)\.?$", re.I)
+"""What a browser copies along with the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,73 +87,105 @@ def read_setup(text: str, destination: Destination) -> Setup:
 
 
 class _Reader:
+    """Reads line by line: a heading begins an event, its description follows, then lists of parameters, then prose."""
+
     def __init__(self, destination: Destination, text: str) -> None:
         self.destination = destination
-        self.lines = [line.replace("\u00a0", " ").strip() for line in text.splitlines()]
-        self.labels = {
-            _folded(label): path
-            for path, field in reversed(list(destination.fields.items()))
-            for label in (*field.labels, field.name)
-        }
+        self.lines = [_INVISIBLE.sub("", line).replace("’", "'") for line in text.splitlines()]
+        fields = reversed(list(destination.fields.items()))
+        self.labels = {_folded(field.name): path for path, field in fields}
+        for path, field in reversed(list(destination.fields.items())):
+            self.labels.update((_folded(label), path) for label in field.labels)
         self.events: list[SetupEvent] = []
         self.unknown: list[Unknown] = []
+        self.event: SetupEvent | None = None
+        self.state: Literal["about", "list", "prose"] = "prose"
 
     def read(self) -> Setup:
-        event: SetupEvent | None = None
-        listing = False
         for number, line in enumerate(self.lines, 1):
-            words = _BULLET.sub("", line)
-            if not words:
+            words = _cleaned(line)
+            if not words or _BUTTON.match(words):
                 continue
             found = _EVENT.match(words)
-            if found and self._is_event(number, found["name"]):
-                event = self._begun(number, found["name"])
-                listing = False
-            elif event is None:
-                continue
-            elif _SECTION.match(words):
-                listing = True
-            elif not listing:
-                event = self._changed(event, about=f"{event.about} {words}".strip())
-            elif (path := self._path(words)) is not None:
-                event = self._changed(event, asked=Asked(path, words, number))
-            elif self._is_prose(number):
-                event = None
-            else:
-                close = difflib.get_close_matches(_folded(_NOTE.sub("", words)), self.labels, 1, 0.5)
-                nearest = self._label(close[0]) if close else ""
-                self.unknown.append(Unknown(number, words, nearest))
+            if found and self._is_event(number, found):
+                self.event, self.state = self._begun(number, found["name"]), "about"
+            elif self.event is not None:
+                self._line(self.event, number, words)
         return Setup(tuple(self.events), tuple(self.unknown))
 
-    def _is_event(self, number: int, name: str) -> bool:
+    def _line(self, event: SetupEvent, number: int, words: str) -> None:
+        """A line below an event's heading."""
+        asked = self._asked(number)
+        if _SECTION.match(words):
+            if self.state != "prose" or self._asked(self._next(number)):
+                self.state = "list"
+        elif self.state == "about":
+            self.event = self._changed(event, about=f"{event.about} {words}".strip())
+        elif asked:
+            self.event, self.state = self._changed(event, asked=asked), "list"
+        elif self.state == "list" and self._is_prose(number):
+            self.state = "prose"
+        elif self.state == "list":
+            close = difflib.get_close_matches(_folded(_NOTE.sub("", words)), self.labels, 1, 0.6)
+            self.unknown.append(Unknown(number, words, self._label(close[0]) if close else ""))
+
+    def _is_event(self, number: int, found: re.Match[str]) -> bool:
         """A heading such as "Set up View content event", not a sentence that begins with the same words."""
-        return not name.endswith(".") and len(name) <= 80 and number <= len(self.lines)
+        if found["name"].endswith(".") or len(found["name"]) > 80:
+            return False
+        following = [_cleaned(line) for line in self.lines[number : number + 6]]
+        return bool(found["event"]) or any(map(_SECTION.match, following))
+
+    def _asked(self, number: int) -> tuple[Asked, ...]:
+        """The parameters that a line names: one, or several with commas or tabs between; none if one is unknown."""
+        line = self.lines[number - 1] if number <= len(self.lines) else ""
+        for separator in (None, r"\t+", r"[,;|\t]"):
+            parts = [_cleaned(part) for part in (re.split(separator, line) if separator else [line])]
+            paths = [(self._path(part), part) for part in parts if part]
+            known = [Asked(path, part, number) for path, part in paths if path is not None]
+            if known and len(known) == len(paths):
+                return tuple(known)
+        return ()
+
+    def _next(self, number: int) -> int:
+        """The next line that says something."""
+        rest = (other for other in range(number + 1, len(self.lines) + 1) if _cleaned(self.lines[other - 1]))
+        return next(rest, len(self.lines) + 1)
 
     def _begun(self, number: int, display: str) -> SetupEvent:
+        if re.fullmatch("[\"'“].+[\"'”]", display):
+            display = display[1:-1]
         name = self.destination.event_named(display) or display
-        self.events.append(SetupEvent(name, display, "", (), number))
-        return self.events[-1]
+        known = next((index for index, event in enumerate(self.events) if event.name == name), None)
+        event = self.events.pop(known) if known is not None else SetupEvent(name, display, "", (), number)
+        self.events.append(event)
+        return event
 
-    def _changed(self, event: SetupEvent, about: str | None = None, asked: Asked | None = None) -> SetupEvent:
-        required = event.required
-        if asked is not None and asked.path not in {one.path for one in required}:
-            required = (*required, asked)
-        changed = SetupEvent(event.name, event.display, event.about if about is None else about, required, event.line)
-        self.events[-1] = changed
-        return changed
+    def _changed(self, event: SetupEvent, about: str | None = None, asked: Iterable[Asked] = ()) -> SetupEvent:
+        known = {one.path for one in event.required}
+        required = (*event.required, *(one for one in asked if one.path not in known))
+        self.events[-1] = replace(event, about=event.about if about is None else about, required=required)
+        return self.events[-1]
 
     def _path(self, words: str) -> str | None:
         return self.labels.get(_folded(words)) or self.labels.get(_folded(_NOTE.sub("", words)))
 
     def _is_prose(self, number: int) -> bool:
         """Whether the page goes on with something else: a sentence, or a heading that a sentence follows."""
-        following = next((line for line in self.lines[number:] if line), "")
-        here = self.lines[number - 1]
+        after = self._next(number)
+        following = _cleaned(self.lines[after - 1]) if after <= len(self.lines) else ""
+        here = _cleaned(self.lines[number - 1])
         return _is_sentence(here) or (_is_sentence(following) and not _EVENT.match(following))
 
     def _label(self, folded: str) -> str:
         path = self.labels[folded]
         return f"{self.destination.fields[path].label} ({path})"
+
+
+def _cleaned(line: str) -> str:
+    """A line without bullets, numbers, marks of Markdown and superfluous blanks."""
+    words = " ".join(_BULLET.sub("", line).split())
+    return words.removesuffix("**").removesuffix("__").rstrip()
 
 
 def _folded(text: str) -> str:
@@ -178,6 +219,9 @@ def skeleton(setup: Setup, destination: Destination, guesses: Mapping[str, Guess
     return _Skeleton(setup, destination, guesses or {}).text()
 
 
+_WEBSITE: Final = ("action_source", "event_source_url", "user_data.client_user_agent")
+"""What an event of a website cannot do without, whatever the page says."""
+
 _SHAPES: Final = {
     "event_time": "{{ time }}",
     "event_source_url": "{{ page_url }}",
@@ -196,6 +240,8 @@ class _Skeleton:
         self.setup, self.destination, self.guesses = setup, destination, guesses
         paths = [{asked.path for asked in event.required} for event in setup.events]
         shared = set.intersection(*paths) if paths else set()
+        always = {path for path, field in destination.fields.items() if field.required and path in _SHAPES}
+        shared |= always.union(path for path in _WEBSITE if path in destination.fields)
         self.shared = [path for path in destination.fields if path in shared and path != destination.roles.name]
 
     def text(self) -> str:
@@ -215,10 +261,10 @@ class _Skeleton:
         return "\n".join(lines) + "\n"
 
     def _event(self, event: SetupEvent) -> list[str]:
-        lines = ["", *(f"  # {line}" for line in _wrapped(event.about)), f"  {event.name}:"]
+        lines = ["", *(f"  # {line}" for line in _wrapped(event.about)), f"  {_key(event.name)}:"]
         lines.append(f"    when: type == '{_plain(event.name)}'          # FILL IN: by which records it is made")
-        lines.append("    required:")
-        lines += [f"      - {asked.path}" for asked in event.required]
+        if event.required:
+            lines += ["    required:", *(f"      - {asked.path}" for asked in event.required)]
         own = [asked.path for asked in event.required if asked.path not in self.shared]
         own = [path for path in own if path != self.destination.roles.name]
         rule = too_broad(self.destination, event)
@@ -236,15 +282,27 @@ class _Skeleton:
         return lines
 
     def _tree(self, paths: Iterable[str], indent: int) -> list[str]:
+        """Parameters as nested keys; those without an object above them come first."""
         lines: list[str] = []
-        above = ""
-        for path in sorted(paths, key=lambda path: (path.count("."), path.rpartition(".")[0])):
-            parent, _, key = path.rpartition(".")
-            if parent != above:
-                lines.append(f"{' ' * indent}{parent}:")
-                above = parent
-            lines.append(f"{' ' * (indent + 2 * bool(parent))}{key}: {self._value(path)}")
+        written: list[str] = []
+        for path in sorted(paths, key=lambda path: path.split(".")[:-1]):
+            above = self._above(path)
+            shared = next((i for i, pair in enumerate(zip(written, above, strict=False)) if pair[0] != pair[1]), None)
+            shared = min(len(written), len(above)) if shared is None else shared
+            for depth in range(shared, len(above)):
+                lines.append(f"{' ' * (indent + 2 * depth)}{self._name(above[depth])}:")
+            lines.append(f"{' ' * (indent + 2 * len(above))}{self._name(path)}: {self._value(path)}")
+            written = above
         return lines
+
+    def _above(self, path: str) -> list[str]:
+        """The objects that a parameter stands in, outermost first; a name may have a dot of its own."""
+        steps = path.split(".")
+        heads = [".".join(steps[:count]) for count in range(1, len(steps))]
+        return [head for head in heads if head in self.destination.fields]
+
+    def _name(self, path: str) -> str:
+        return _key(self.destination.fields[path].name)
 
     def _value(self, path: str) -> str:
         field = self.destination.fields[path]
@@ -252,18 +310,22 @@ class _Skeleton:
             return "website             # FILL IN, if it is not a website"
         guess = self.guesses.get(path)
         if guess is not None:
-            return f'"{{{{ {guess.expression} }}}}"   # {field.label}: from the sample, confidence {guess.confidence}'
+            expression = json.dumps(f"{{{{ {guess.expression} }}}}", ensure_ascii=False)
+            return f"{expression}   # {field.label}: from the sample, confidence {guess.confidence}"
         shape = _SHAPES.get(path, f"{{{{ {field.name} }}}}")
         return f'"{shape}"   # FILL IN: {field.label}' + (", not hashed" if field.never_hash else "")
 
 
+def _key(name: str) -> str:
+    """An event's name as a key: in quotes unless it is a plain word."""
+    return name if re.fullmatch(r"[A-Za-z_][\w-]*", name) else json.dumps(name, ensure_ascii=False)
+
+
 def _plain(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().replace("'", "")
+    return re.sub(r"\W+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_")
 
 
 def _wrapped(text: str) -> list[str]:
-    import textwrap
-
     return textwrap.wrap(text, 100)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from . import nodes
 from .destination import Field
 from .errors import Problem
-from .mapping import Branch, Items, Leaf, Loop, ParameterSpec
 from .parts import Building, Parameter, Part, single
 from .projection import Path
 from .scope import MISSING, Scope
+from .trees import Branch, Items, Leaf, Loop, ParameterSpec
 
 
 class ListBuilding(Building):

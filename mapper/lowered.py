@@ -14,9 +14,9 @@ from typing import Any
 from . import expression
 from .document import Document
 from .errors import Problem
-from .mapping import Place
 from .projection import Path, PathNode
 from .scope import MISSING, Access, Scope, Table, Value
+from .trees import Place
 
 LINES = 1_000_000
 """Lines of the n-th included file are numbered from n times this, so that one function can point into several files."""

@@ -13,11 +13,11 @@ from .destination import Field
 from .errors import Problem
 from .lists import ListBuilding
 from .lowered import Expression
-from .mapping import Branch, Items, Leaf, ParameterSpec, Place, as_leaf
 from .parts import Parameter, Part, Requirement, placed
 from .projection import Path
 from .scope import MISSING, Scope
 from .shaping import shaper
+from .trees import Branch, Items, Leaf, ParameterSpec, Place, as_leaf
 from .values import Context, is_empty
 
 

@@ -17,9 +17,9 @@ from . import nodes
 from .destination import Destination, Field
 from .errors import Problem, Span
 from .lowered import Expressions
-from .mapping import Branch, Leaf, ParameterSpec, Place
 from .projection import Path
 from .scope import MISSING, Scope
+from .trees import Branch, Leaf, ParameterSpec, Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from .errors import MapperError, Problem, RecordError, Span
 from .mapping import SampleSpec
 from .projection import label, reads, walk_paths
 from .refusal import place_of
+from .trees import Place
 from .values import Context, Undecided
 
 _encode = msgspec.json.Encoder().encode
@@ -148,7 +149,7 @@ class Program:
         return self._transforms
 
     @property
-    def tests(self) -> Sequence[mapping.Place]:
+    def tests(self) -> Sequence[Place]:
         """The declared ``tests:``, each as the place where it stands."""
         return self._compiled.spec.tests
 

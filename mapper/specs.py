@@ -29,8 +29,9 @@ import msgspec
 from . import schema
 from .destination import Field
 from .errors import MappingError, Problem, Span
-from .mapping import Place, inside
+from .mapping import inside
 from .program import Program, Result
+from .trees import Place
 from .values import Context
 
 TEST_RULES: Final[dict[str, Any]] = {

@@ -19,8 +19,9 @@ import msgspec
 
 from . import schema
 from .errors import Problem
-from .mapping import TABLE_RULES, Place, inside
+from .mapping import TABLE_RULES, inside
 from .scope import Table
+from .trees import Place
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest table file, in bytes: it is held in memory whole."""
