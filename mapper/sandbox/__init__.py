@@ -4,7 +4,7 @@
 
     with running() as sandbox:
         mapper.send(program, "orders.jsonl", to=sandbox.url, settings=sandbox.settings)
-        print(sandbox.store.events)
+        print(sandbox.events("Purchase")[0].parameters)
 
 It needs the extra: ``pip install 'event-mapper[sandbox]'``.
 """
@@ -12,7 +12,10 @@ It needs the extra: ``pip install 'event-mapper[sandbox]'``.
 from __future__ import annotations
 
 from .app import create_app
+from .endpoint import Options
+from .faults import Fault, FaultError
+from .records import Request, Stored
 from .server import Sandbox, running, serve
 from .store import Store
 
-__all__ = ["Sandbox", "Store", "create_app", "running", "serve"]
+__all__ = ["Fault", "FaultError", "Options", "Request", "Sandbox", "Store", "Stored", "create_app", "running", "serve"]
