@@ -131,6 +131,13 @@ class Expressions:
         inner = scope.bind(name, variable, items.value.element())
         return Expression(Value(listed), items.paths), variable, inner
 
+    def part(
+        self, place: Place, scope: Scope, parsed: expression.Expression, *, asks: bool = False
+    ) -> Expression | None:
+        """A part of what stands at a place, parsed already; with ``asks`` as a condition. For those who explain it."""
+        lower = _condition if asks else expression.Lowering.lower
+        return self._lowered(place, scope, lambda lowering: lower(lowering, parsed))
+
     def _bare(
         self, place: Place, scope: Scope, lower: Callable[[expression.Lowering, expression.Expression], Value]
     ) -> Expression | None:
@@ -155,18 +162,19 @@ class Expressions:
         return Expression(value, self._paths(value))
 
     def _paths(self, value: Value) -> tuple[Path, ...]:
-        """What the expression reads of the record: its own steps, and those of the names that it uses."""
+        """What the expression reads of the record, in the order of its text: its own steps, and those of the names that
+        it uses."""
         inner = {id(node.value) for node in ast.walk(value.ast) if isinstance(node, Access)}
-        found: dict[Path, None] = {}
+        found: list[tuple[tuple[int, int], tuple[Path, ...]]] = []
         for node in ast.walk(value.ast):
             if id(node) in inner:
                 continue
             if isinstance(node, Access):
-                for origin in node.origins:
-                    found[_path(origin, node.key)] = None
+                found.append((_position(node), tuple(sorted(_path(origin, node.key) for origin in node.origins))))
             elif isinstance(node, ast.Name) and node.id in self.lets:
-                found.update(dict.fromkeys(self.lets[node.id].expression.paths))
-        return tuple(found)
+                found.append((_position(node), self.lets[node.id].expression.paths))
+        found.sort(key=lambda one: one[0])
+        return tuple(dict.fromkeys(path for _, paths in found for path in paths))
 
     def _shift_lines(self, tree: ast.expr, place: Place) -> None:
         index = self._documents.index(place.document.file)
@@ -190,6 +198,10 @@ def _condition(lowering: expression.Lowering, parsed: expression.Expression) -> 
 def _is_hash(node: ast.AST) -> bool:
     names = ("f_sha256", "g_sha256", "g_stable_id", "f_stable_id")
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
+
+
+def _position(node: ast.expr) -> tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
 
 
 def _path(origin: Any, key: str | int) -> Path:

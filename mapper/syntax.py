@@ -25,6 +25,46 @@ class Expression:
     node: nodes.Expr
     tokens: Tokens
 
+    @property
+    def extent(self) -> tuple[int, int]:
+        """The first character of it in its text, and the one after its last."""
+        return self.tokens.extent(self.node)
+
+    @property
+    def text(self) -> str:
+        """What the mapping says."""
+        return self.tokens.source[slice(*self.extent)]
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it only names a place in the record, or a name of the mapping's."""
+        node = self.node
+        while isinstance(node, nodes.Getattr) or (
+            isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const)
+        ):
+            node = node.node
+        return isinstance(node, nodes.Name)
+
+    def chain(self) -> list[tuple[str, Expression]]:
+        """Its filters one after the other, what they are given first: each with the words that it adds."""
+        found: list[Expression] = [self]
+        while isinstance(node := found[0].node, nodes.Filter) and node.node is not None:
+            found.insert(0, Expression(node.node, self.tokens))
+        ends = [found[0].extent[0], *(part.extent[1] for part in found)]
+        return [(self.tokens.source[ends[i] : ends[i + 1]].strip(), part) for i, part in enumerate(found)]
+
+    def operands(self) -> tuple[str, list[Expression]]:
+        """The parts of a condition: ``and`` or ``or`` with all that it joins, ``not`` with its one part, else ""."""
+        node = self.node
+        if isinstance(node, nodes.Not):
+            return "not", [Expression(node.node, self.tokens)]
+        if not isinstance(node, nodes.And | nodes.Or):
+            return "", []
+        found: list[nodes.Expr] = [node]
+        while isinstance(found[0], type(node)):
+            found[:1] = [found[0].left, found[0].right]
+        return "and" if isinstance(node, nodes.And) else "or", [Expression(part, self.tokens) for part in found]
+
 
 @dataclass(frozen=True, slots=True)
 class Text:

@@ -167,7 +167,8 @@ class Tokens:
         """The first character of a node and the one after its last."""
         found = self._extents.get(id(node))
         if found is None:
-            placed = node.lineno is not None
+            # Jinja gives a comparison the line of what follows it, which here is an offset: its operands tell instead.
+            placed = node.lineno is not None and not isinstance(node, nodes.Compare)
             start, end = (node.lineno, self._own_end(node)) if placed else (len(self.source), 0)
             for child in node.iter_child_nodes():
                 first, last = self.extent(child)

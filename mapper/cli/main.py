@@ -20,6 +20,7 @@ VERBS: Final = {
     "check": "Find everything that is wrong with mappings, before any record is read.",
     "map": "Map records: JSON lines in, events as JSON lines out.",
     "test": "Run the tests that stand in mappings.",
+    "explain": "Say why a record becomes an event, or does not.",
     "send": "Map records and deliver their events.",
     "fmt": "Write mapping files in one layout.",
     "schema": "Write a JSON Schema for editors.",

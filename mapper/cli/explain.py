@@ -1,0 +1,94 @@
+"""``mapper explain``"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from ..errors import DeliveryError
+from ..explain import explain
+from ..program import Program, Replay, load
+from ..source import Line, inputs, lines
+from .main import coloured, say
+from .story import as_dict, told
+
+HELP = """\b
+Examples:
+  mapper explain mappings/storefront.yaml orders.jsonl
+  mapper explain mappings/storefront.yaml orders.jsonl --line 17 --event Purchase
+  mapper explain mappings/storefront.yaml orders.jsonl --parameter user_data.em --show-values
+  echo '{"type": "page"}' | mapper explain mappings/storefront.yaml -
+
+Say why a record becomes an event or does not: each condition, and for each parameter its expression, what the record
+holds, every filter, cleaning and hashing, and the outcome. Values are not shown unless you ask: they may be personal
+data."""
+
+
+@click.command("explain", help=HELP)
+@click.argument("mapping", type=click.Path())
+@click.argument("record", type=click.Path(allow_dash=True))
+@click.option("--line", "number", type=click.IntRange(1), default=1, show_default=True, help="Which line of the file.")
+@click.option("--event", default="", help="Only this event, even if its condition is false.")
+@click.option("--parameter", default="", help="Only this parameter, such as user_data.em.")
+@click.option("--show-values", is_flag=True, help="Show what the record holds and what is sent.")
+@click.option("--now", type=float, help="The clock, in Unix seconds.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
+def command(
+    mapping: str,
+    record: str,
+    number: int,
+    event: str,
+    parameter: str,
+    show_values: bool,
+    now: float | None,
+    form: str,
+) -> int:
+    """Explain one record."""
+    program = load(mapping)
+    _check_event(program, event)
+    line, replay = _line(program, record, number)
+    moment, shift = time.time() if now is None else now, 0
+    if replay is not None:
+        moment, shift = replay.clock(moment)
+        say(f"{record} is a sample: its times are moved as if it had been recorded just now.")
+    explanation = explain(program, line.data, moment, shift=shift, event=event)
+    if form == "json":
+        from ..diagnostics import to_json
+
+        click.echo(to_json(as_dict(explanation, parameter, values=show_values)))
+        return 0
+    click.echo(f"{line.file}:{line.number}")
+    shown = 0
+    for text in told(explanation, parameter, values=show_values, colour=coloured(sys.stdout)):
+        click.echo(text)
+        shown += 1
+    if parameter and not shown:
+        say(f"No event of this record has a parameter '{parameter}'.")
+    return 0
+
+
+def _check_event(program: Program, event: str) -> None:
+    names = [transform.key for transform in program.transforms]
+    if event and event not in names:
+        raise DeliveryError(
+            "no-such-event", f"the mapping has no event '{event}'", 2, f"There are: {', '.join(names)}."
+        )
+
+
+def _line(program: Program, record: str, number: int) -> tuple[Line, Replay | None]:
+    """The line of a file, or the whole of a file that is one JSON object over several lines."""
+    [given, *_] = inputs(record)
+    replay = program.replay(given.path) if given.path is not None else None
+    for line in lines(given):
+        if line.number == number:
+            return _whole(given.path, line), replay
+    raise DeliveryError("no-such-line", f"{given.name} has no line {number}", 2)
+
+
+def _whole(path: Path | None, line: Line) -> Line:
+    if path is None or line.data.strip() != b"{":
+        return line
+    return Line(line.file, 1, 0, path.read_bytes())
