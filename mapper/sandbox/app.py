@@ -46,7 +46,7 @@ def create_app(
     pixel = Pixel(endpoint.judge, store, options.pixel_id, clock)
     routes = [
         Route("/{version}/{pixel}/events", endpoint.events, methods=_METHODS),
-        Route("/{pixel:int}/events", endpoint.events, methods=_METHODS),
+        Route("/{pixel}/events", endpoint.events, methods=_METHODS),
         Route("/tr", pixel.tr, methods=["GET", "POST"]),
         Route("/{path:path}", _nowhere, methods=_METHODS),
     ]

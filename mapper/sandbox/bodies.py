@@ -45,6 +45,10 @@ class BodyError(Exception):
         super().__init__(message)
 
 
+_DRAINED: Final = 4
+_TOO_LARGE: Final = BodyError(413, "The request is too large")
+
+
 class _Envelope(msgspec.Struct):
     """What is looked at of a JSON body; everything else is skipped without being built."""
 
@@ -75,28 +79,30 @@ class Parameters:
 
 
 async def read(request: Request, limit: int = MAX_BODY, seconds: float = SECONDS) -> bytes:
-    """The body, unpacked.
+    """The body, unpacked. Of one that is too large the rest is read and dropped, so that the answer can be read.
 
     raises  BodyError: too large, too slow, or packed in a way that is not known
     """
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity", "gzip"):
         raise BodyError(415, "The Content-Encoding is not known: send the body as it is, or gzip")
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > limit:
-        raise BodyError(413, "The request is too large")
     unpacker = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
     data = bytearray()
+    seen = 0
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
-                data += unpacker.decompress(chunk, limit + 1 - len(data)) if unpacker is not None else chunk
-                if len(data) > limit or (unpacker is not None and unpacker.unconsumed_tail):
-                    raise BodyError(413, "The request is too large")
+                seen += len(chunk)
+                if seen > _DRAINED * limit:
+                    raise _TOO_LARGE
+                if len(data) <= limit:
+                    data += unpacker.decompress(chunk, limit + 1 - len(data)) if unpacker is not None else chunk
     except TimeoutError:
         raise BodyError(408, "The body did not arrive in time") from None
     except zlib.error:
         raise BodyError(400, "The body is not valid gzip") from None
+    if len(data) > limit:
+        raise _TOO_LARGE
     if unpacker is not None and not unpacker.eof:
         raise BodyError(400, "The body is not valid gzip: it ends too early")
     return bytes(data)
@@ -112,7 +118,9 @@ async def parameters(request: Request, body: bytes) -> Parameters:
     if body.count(b",") > MAX_MEMBERS:
         raise BodyError(413, "The request has too many members")
     try:
-        if kind == "application/json":
+        if not body:
+            form, said = _FORMS.get(kind, ""), {}
+        elif kind == "application/json":
             form, said = "json", _from_json(body)
         elif kind == "application/x-www-form-urlencoded":
             form, said = "form", _from_form(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS))
@@ -131,6 +139,11 @@ async def parameters(request: Request, body: bytes) -> Parameters:
 
 
 _NAMES: Final = ("data", "access_token", "appsecret_proof", "test_event_code", "partner_agent")
+_FORMS: Final = {
+    "application/json": "json",
+    "application/x-www-form-urlencoded": "form",
+    "multipart/form-data": "multipart",
+}
 _WRONG: Final = {"application/json": "The body is not valid JSON", "multipart/form-data": "The form cannot be read"}
 
 

@@ -102,8 +102,9 @@ def plain(text: object, length: int = 100) -> str:
     """A short text of a request as it may be stored and shown: one line, no control characters, nobody's data."""
     if not isinstance(text, str):
         return ""
-    flat = "".join(c if c.isprintable() else " " for c in text[: 2 * length])
-    return _text(" ".join(flat.split()))[:length]
+    if not (text.isprintable() and len(text) <= length):
+        text = "".join(c if c.isprintable() else " " for c in text[: 2 * length])
+    return _text(" ".join(text.split()))[:length]
 
 
 def mapping_of(value: Any, key: str) -> Mapping[str, Any]:
