@@ -18,7 +18,7 @@ import yaml
 
 from .errors import MappingError, Problem, Span
 from .placing import Lines, positions
-from .syntax_errors import Complaint, Fault, explain, unquoted_braces
+from .syntax_errors import Complaint, Fault, crowded, explain, unquoted_braces
 
 Step = str | int
 KeyPath = tuple[Step, ...]
@@ -35,15 +35,15 @@ _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(\.[0-9]+)?\Z")
 _WORDS: Final = {"true": True, "false": False, "null": None, "~": None, "": None}
 _UNPRINTABLE: Final = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _PROPERTIES: Final = re.compile(r"(?:[&!][\w!:/.%-]*(?:[ \t\n\r\x85\u2028\u2029]+|#[^\n\r\x85\u2028\u2029]*)*)*")
-_CROWDED: Final = re.compile(r"[A-Za-z_][\w.-]*:(?=[^\s/])")
 _SPLIT: Final = "Split it into several files: see 'include'."
 _FLATTER: Final = "Nest less: name parts with 'let', or take a list apart with 'for'."
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
-class _Extent:
-    """Where a value stands: offsets of characters in the text, and for a scalar how it is written (``'``, ``|`` …)."""
+class Extent:
+    """Where a value stands, as offsets in the text, and how it is written: ``'``, ``"``, ``|``, ``>`` or "" (plain) for
+    a text, ``[`` for an object or a list in brackets, ``:`` for one without; ``key`` for a key."""
 
     start: int
     end: int
@@ -58,14 +58,16 @@ class Document:
     text     the whole file
     value    objects as dicts with text keys, lists, text, numbers, booleans, None
     lines    the lines of the text, without their ends
+    written  every value and key, once, as it stands in the text
     """
 
     file: str
     text: str
     value: Any
     lines: list[str]
-    _values: dict[KeyPath, _Extent] = field(default_factory=dict, repr=False)
-    _keys: dict[KeyPath, _Extent] = field(default_factory=dict, repr=False)
+    written: list[Extent] = field(default_factory=list, repr=False)
+    _values: dict[KeyPath, Extent] = field(default_factory=dict, repr=False)
+    _keys: dict[KeyPath, Extent] = field(default_factory=dict, repr=False)
     _lines: Lines = field(default_factory=lambda: Lines.of("", ""), repr=False)
 
     def span(self, path: KeyPath, *, key: bool = False) -> Span:
@@ -186,7 +188,7 @@ class _Node:
     size, height    how many values and keys it holds once its aliases are written out, and how deep
     """
 
-    extent: _Extent
+    extent: Extent
     value: Any = None
     members: list[_Member] | None = None
     is_list: bool = False
@@ -211,14 +213,14 @@ class _Composer:
         self.problems = problems
         self.events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self.anchors: dict[str, _Node | None] = {}
+        self.written: list[Extent] = []
         self.size = 0
 
     def compose(self) -> None:
         root = self._root()
         if self.problems:
             raise _StopError
-        self.document._values.clear()
-        self.document._keys.clear()
+        self.document.written = self.written
         self.document.value = self._plain(root, ())
 
     def _root(self) -> _Node:
@@ -229,18 +231,8 @@ class _Composer:
                     self._stop(event, "several-documents", "a file holds one document", "Take the '---' away.")
                 root = self._node(next(self.events), 0)
         if root is not None and isinstance(root.value, str) and not root.extent.style:
-            self._no_object(root)
-        return root if root is not None else _Node(_Extent(0, 0))
-
-    def _no_object(self, root: _Node) -> None:
-        """``key:value`` in every line: without a blank after the colon all of it is one text."""
-        for line in range(self.document._lines.index(root.extent.start), len(self.document.lines)):
-            found = _CROWDED.match(self.document.lines[line])
-            if found:
-                start = self.document._lines.starts[line] + found.end()
-                span = self.document._span(start, start + len(self.document.lines[line]))
-                message, hint = "a blank is missing after the colon", "Write 'name: value'."
-                self.problems.append(Problem(span, "missing-blank", message, hint))
+            self.problems += crowded(self.document._lines, root.extent.start)
+        return root if root is not None else _Node(Extent(0, 0))
 
     def _node(self, event: Any, depth: int) -> _Node:
         if isinstance(event, yaml.AliasEvent):
@@ -255,7 +247,7 @@ class _Composer:
         if event.anchor is not None:
             self.anchors[event.anchor] = None
             start = min(_PROPERTIES.match(self.text, start).end(), event.end_mark.index)  # type: ignore[union-attr]
-        extent = _Extent(start, event.end_mark.index, getattr(event, "style", None) or "")
+        extent = Extent(start, event.end_mark.index, _style(event))
         if isinstance(event, yaml.ScalarEvent):
             node = _Node(extent, _scalar(event))
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -266,6 +258,7 @@ class _Composer:
             self._entries(node, event, depth)
         if event.anchor is not None:
             self.anchors[event.anchor] = node
+        self.written.append(node.extent)
         return node
 
     def _alias(self, event: Any, depth: int) -> _Node:
@@ -287,7 +280,7 @@ class _Composer:
         event: Any
         for event in self.events:
             if isinstance(event, yaml.SequenceEndEvent):
-                node.extent = _Extent(node.extent.start, _end(event))
+                node.extent = Extent(node.extent.start, _end(event), node.extent.style)
                 return
             inner = self._node(event, depth + 1)
             node.hold(inner)
@@ -297,11 +290,11 @@ class _Composer:
         own: dict[str, _Member] = {}
         merged: dict[str, _Member] = {}
         sources: list[_Node] = []
-        seen: dict[str, _Extent] = {}
+        seen: dict[str, Extent] = {}
         event: Any
         for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
-                node.extent = _Extent(node.extent.start, _end(event))
+                node.extent = Extent(node.extent.start, _end(event), node.extent.style)
                 break
             if not isinstance(event, yaml.ScalarEvent):
                 self._bad_key(event, start)
@@ -321,9 +314,10 @@ class _Composer:
                 merged.setdefault(str(member[0]), member)
         node.members = [*(member for key, member in merged.items() if key not in own), *own.values()]
 
-    def _key(self, event: Any, seen: dict[str, _Extent]) -> _Extent:
+    def _key(self, event: Any, seen: dict[str, Extent]) -> Extent:
         """The place of a key, which must be some text, and not be there yet."""
-        extent = _Extent(event.start_mark.index, max(event.end_mark.index, event.start_mark.index + 1))
+        extent = Extent(event.start_mark.index, max(event.end_mark.index, event.start_mark.index + 1), "key")
+        self.written.append(extent)
         key = event.value
         if event.tag is not None or event.anchor is not None:
             self._problem(event, "bad-key", "a key is plain text, without '&' or '!'", "Put quotes around it.")
@@ -378,6 +372,12 @@ class _Composer:
     def _stop(self, event: Any, code: str, message: str, hint: str = "") -> NoReturn:
         self._problem(event, code, message, hint)
         raise _StopError
+
+
+def _style(event: Any) -> str:
+    if isinstance(event, yaml.ScalarEvent):
+        return event.style or ""
+    return "[" if event.flow_style else ":"
 
 
 def _end(event: Any) -> int:

@@ -9,7 +9,7 @@ goes on to the next fault and every place stays true.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -117,6 +117,16 @@ def unquoted_braces(text: str, at: int, lines: Lines) -> Fault:
         end = close + 2 if in_brackets else lines.starts[last] + len(lines.texts[last].rstrip())
     problem = Problem(lines.span(at, end), "unquoted-expression", message, 'Write: "{{ … }}".')
     return Fault(problem, at, _words(end - at))
+
+
+def crowded(lines: Lines, start: int) -> Iterator[Problem]:
+    """``key:value`` in every line from an offset on: without a blank after the colon all of it is one text."""
+    for line in range(lines.index(start), len(lines.texts)):
+        found = re.match(r"[A-Za-z_][\w.-]*:(?=[^\s/])", lines.texts[line])
+        if found:
+            at = lines.starts[line] + found.end()
+            message, hint = "a blank is missing after the colon", "Write 'name: value'."
+            yield Problem(lines.span(at, at + len(lines.texts[line])), "missing-blank", message, hint)
 
 
 def _braces(scene: _Scene) -> Fault | None:

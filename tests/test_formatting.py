@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import time
 from pathlib import Path
 
 import pytest
@@ -27,23 +30,118 @@ def test_the_shipped_mappings_are_formatted(path: Path) -> None:
 
 CASES = {
     "steps of two": ("events:\n      Lead:\n            when:   a\n", "events:\n  Lead:\n    when: a\n"),
-    "lists": ("ignore:\n- when: a\n- when: b\n", "ignore:\n  - when: a\n  - when: b\n"),
+    "lists": ("ignore:\n- when: a\n-   when: b\n", "ignore:\n  - when: a\n  - when: b\n"),
+    "lists in lists": ("x-a:\n- - a\n  -   - b\n", "x-a:\n  - - a\n    - - b\n"),
     "the order of keys": (
         "events:\n  Lead:\n    parameters: {}\n    when: a\nversion: 1\n",
-        "version: 1\nevents:\n  Lead:\n    when: a\n    parameters: {}\n",
+        "version: 1\n\nevents:\n  Lead:\n    when: a\n    parameters: {}\n",
     ),
-    "comments keep their place": ("# a\nevents: # b\n  # c\n  Lead: {} # d\nversion: 1\n", None),
+    "comments move with their key": (
+        "# The events.\nevents: # b\n  # c\n  Lead:\n    # d\n    parameters: {} # e\n"
+        "    # f\n    when: a\nversion: 1\n",
+        "version: 1\n\n# The events.\nevents: # b\n  # c\n  Lead:\n    # f\n    when: a\n"
+        "    # d\n    parameters: {} # e\n",
+    ),
+    "the line for editors stays above": (
+        "# yaml-language-server: $schema=x\n# The events.\nevents: {}\nversion: 1\n",
+        "# yaml-language-server: $schema=x\nversion: 1\n\n# The events.\nevents: {}\n",
+    ),
+    "what stands above a blank line stays": (
+        "# A shop.\n\nevents: {}\nversion: 1\n",
+        "# A shop.\n\nversion: 1\nevents: {}\n",
+    ),
+    "comments are indented like what follows": (
+        "let:\n# one\n    a: 1\n       # two\n    b:\n        c: 1\n        # three\n    # four\n# five\n",
+        "let:\n  # one\n  a: 1\n  # two\n  b:\n    c: 1\n    # three\n  # four\n# five\n",
+    ),
+    "comments in lists and brackets": (
+        "x-a:\n- 1 # a\n# b\n- [1, # c\n   2] # d\n",
+        "x-a:\n  - 1 # a\n  # b\n  - [1, # c\n     2] # d\n",
+    ),
     "text stays as it is": ("let:\n  a: no\n  b: 01234\n  c: '12:30'\n  d: 2025-01-01\n  e: 1.50\n", None),
     "anchors": ("x-a: &a {b: 1}\nlet:\n  c: *a\n  d:\n    <<: *a\n    e: 2\n", None),
-    "long texts": ("let:\n  a: |\n    one\n    two\n  b: >-\n    three\n    four\n", None),
-    "blanks and blank lines": ("version: 1   \n\n\n\n\nlet: {a: 1}\n\n", "version: 1\n\nlet: {a: 1}\n"),
+    "anchors stay above their aliases": ("let: {a: &a 1}\ntables: {b: *a}\n", None),
+    "the author's own keys come before those that use them": (
+        "version: 1\nlet: {b: 1}\nx-a: &a 1\ndefaults: {c: *a}\n",
+        "version: 1\nx-a: &a 1\nlet: {b: 1}\ndefaults: {c: *a}\n",
+    ),
+    "long texts": ("let:\n  a: |\n    one\n      two # no comment\n\n  b: >-\n    three\n    four\n", None),
+    "long texts that move": (
+        "let:\n      a: |\n         one\n           two\n      b: |2-\n            three\n"
+        "      c: |+\n        four\n\n\n",
+        "let:\n  a: |\n    one\n      two\n  b: |2-\n        three\n  c: |+\n    four\n\n\n",
+    ),
+    "texts over lines": (
+        "let:\n     a: 'one\n       two'\n     b: one\n      two\n     c: \"one\\\n\n            two\"\n",
+        "let:\n  a: 'one\n    two'\n  b: one\n    two\n  c: \"one\\\n\n    two\"\n",
+    ),
+    "blanks and blank lines": ("\n\nversion: 1   \n\n\n\n\nlet: {a: 1}\n\n", "version: 1\n\nlet: {a: 1}\n"),
+    "line ends of Windows": ("version: 1\r\nlet:\r\n   a: |\r\n     b\r\n", "version: 1\nlet:\n  a: |\n    b\n"),
+    "JSON": ('{\n\t"version": 1,\n\t"let": {"a": 1}}', '{\n\t"version": 1,\n\t"let": {"a": 1}}\n'),
+    "nothing": ("", None),
+    "keys that are marked as such": ("? a\n: b\n", None),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_layout(name: str) -> None:
     before, after = CASES[name]
-    assert format_text(before, "m.yaml") == (before if after is None else after)
+    formatted = format_text(before, "m.yaml")
+    assert formatted == (before if after is None else after)
+    assert format_text(formatted, "m.yaml") == formatted
+
+
+COMMENTS = st.sampled_from(["", "", "", "# a note\n", "#\n", "\n", "# a: b\n\n"])
+TAILS = st.sampled_from(["", "", "  # tail", "   ", " #"])
+SCALARS = st.sampled_from(
+    [
+        *("x", "1", "no", "01234", "'it''s'", '"{{ a }}"', "null", "", "1.50", "[a, b]", "{a: 1}", "[]"),
+        *("[a, # c\n @  b]", "{a: 1, # c\n @  b: 2}", "|\n@  one # no\n\n@   two", ">-\n@  one\n@  two"),
+        *("|2\n@     one", "|+\n@  one\n", "'one\n@  two'", "one\n@  two"),
+    ]
+)
+
+
+@st.composite
+def objects(draw: st.DrawFn, indent: str, depth: int, names: list[str]) -> str:
+    """The lines of an object, with comments and steps as nobody should write them."""
+    step = draw(st.sampled_from([" ", "  ", "    "]))
+    text = ""
+    for name in draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True)):
+        text += "".join(f"{indent}{line}\n" for line in draw(COMMENTS).splitlines())
+        kind = draw(st.sampled_from(["object", "list", "value", "value"])) if depth else "value"
+        if kind == "object":
+            text += f"{indent}{name}:{draw(TAILS)}\n" + draw(objects(indent + step, depth - 1, INNER))
+        elif kind == "list":
+            below = indent + draw(st.sampled_from(["", " ", "  "]))
+            items = draw(st.lists(st.sampled_from(["x", "- y", "k: 1\n@  l: 2", "  z"]), min_size=1, max_size=3))
+            text += f"{indent}{name}:\n" + "".join(f"{below}- {item.replace('@', below)}\n" for item in items)
+        else:
+            text += f"{indent}{name}: {draw(SCALARS).replace('@', indent)}\n"
+    return text + "".join(f"{indent}{line}\n" for line in draw(COMMENTS).splitlines())
+
+
+INNER = ["a", "'b c'", "when", "for", "parameters"]
+TOP = ["version", "let", "x-a", "ignore", "tables", "events", "mine"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(objects("", 3, TOP))
+def test_nothing_is_lost(text: str) -> None:
+    before = load(text, "m.yaml").value
+    formatted = format_text(text, "m.yaml")
+    assert load(formatted, "m.yaml").value == before
+    assert format_text(formatted, "m.yaml") == formatted
+    assert sorted(formatted.split()) == sorted(text.split())
+    assert not re.search(r"\n\n\n", formatted.replace("|+", "")) or "|+" in text
+
+
+def test_a_large_file_is_formatted_fast() -> None:
+    event = "    Lead{}:\n        parameters:\n            a: 1\n            b: 2\n        when: a\n"
+    text = "events:\n" + "".join(event.format(i) for i in range(300))
+    begun = time.process_time()
+    assert "    when: a\n    parameters:\n      a: 1\n" in format_text(text, "m.yaml")
+    assert time.process_time() - begun < 3
 
 
 @settings(max_examples=60, deadline=None)
@@ -57,8 +155,6 @@ def test_layout(name: str) -> None:
     )
 )
 def test_meaning_stays_and_twice_is_once(value: object) -> None:
-    import json
-
     text = json.dumps({"version": 1, "x-a": value}, indent=1, ensure_ascii=False)
     try:
         before = load(text, "m.yaml").value
