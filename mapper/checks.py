@@ -70,23 +70,59 @@ def event(spec: EventSpec, builder: Builder, destination: Destination, problems:
     """Check one event; returns the rules that only a finished event can tell."""
     _personal_data(builder, destination, problems)
     sure = {path: "x" for path in builder.required if path in builder.produced} | builder.literals
+    sure |= {path: "x" for path in builder.complete if _above(path) in builder.produced}
     least = _nested(sure, destination)
     known = _known(builder.literals, builder.produced, destination)
     open_ended: list[Rule] = []
     for rule in destination.rules:
-        if rule.engine or rule.kind in ("age", "fresh"):
+        if rule.engine or rule.kind in ("age", "fresh") or rule in builder.asked:
             continue
         applies = rule.decide(known)
         if applies is False:
             continue
+        if applies and rule.kind == "require":
+            continue  # its parameters are required one by one: see ``required``
         if applies and not rule.satisfiable(builder.produced):
             message = rule.explain(rule.faults(least))
             problems.append(Problem(spec.place.key_span(), f"rule-{rule.id}", message, rule.remedy, rule.level))
             continue
         if applies and rule.kind in _LASTING and rule.holds(least):
             continue
+        if (
+            rule.paths
+            and all(path in sure for path in rule.paths)
+            and _is_settled(rule, builder, least, spec, problems)
+        ):
+            continue
         open_ended.append(rule)
     return tuple(open_ended)
+
+
+def _is_settled(rule: Rule, builder: Builder, least: dict[str, Any], spec: EventSpec, problems: list[Problem]) -> bool:
+    """Whether a rule need not be asked for each event, because all that it looks at is known or sure to be there."""
+    if rule.kind in _LASTING:
+        return rule.holds(least)
+    if not all(path in builder.literals for path in rule.paths):
+        return False
+    if not rule.holds(least):
+        span = spec.place.key_span()
+        problems.append(Problem(span, f"rule-{rule.id}", rule.explain(rule.faults(least)), rule.remedy, rule.level))
+    return True
+
+
+def max_age(builder: Builder, destination: Destination) -> int | None:
+    """How old the event may be, in seconds, if the mapping alone decides it; else None."""
+    windows = destination.windows
+    known = _known(builder.literals, builder.produced, destination)
+    paths = {one.path for when, _ in windows.cases for one in when} | {
+        one.path for new in windows.fresh for one in new.when
+    }
+    if not all(path in known for path in paths):
+        return None
+    event = _nested(builder.literals, destination)
+    if any(all(one.holds(event) for one in new.when) for new in windows.fresh):
+        return None
+    return windows.of(event)
 
 
 def foreseen(spec: EventSpec, destination: Destination) -> tuple[dict[str, Any], set[str]]:
@@ -154,6 +190,10 @@ def _nested(flat: Mapping[str, Any], destination: Destination) -> dict[str, Any]
             value = [{}] if known.many else {}
         target.setdefault(last, value)
     return event
+
+
+def _above(path: str) -> str:
+    return path.rpartition(".")[0]
 
 
 def _lists_above(path: str, destination: Destination) -> list[str]:

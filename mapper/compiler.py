@@ -36,8 +36,10 @@ from .parameters import Builder
 from .parts import Parameter, Requirement
 from .projection import PathNode, Projection, Resolver
 from .scope import MISSING, Access, Scope, runtime_tables
+from .shortcuts import Shortcuts
 from .tables import read_tables
 from .trees import Leaf, Place
+from .values import Context
 
 SEND, IGNORED, DROPPED, LIMITED = range(4)
 """What a gate says of a record: go on; an ``ignore:`` rule matched; consent withheld; consent limited."""
@@ -52,6 +54,8 @@ class Transform:
     items         ``(record, context)`` -> the items of an event-level loop; None if the event has no loop
     name          the event's name as sent, or "" if an expression gives it
     rules         the destination's rules that only the finished event can tell
+    suspicions    rules about personal data in plain places: asked only of events that hold a sign of it
+    max_age       seconds that the event may be old, if that is known; else the destination is asked
     tree          the function's syntax tree, for the fingerprint and for those who want to read it
     """
 
@@ -63,6 +67,8 @@ class Transform:
     requirements: tuple[Requirement, ...]
     parameters: tuple[Parameter, ...]
     rules: tuple[Rule, ...]
+    suspicions: tuple[Rule, ...]
+    max_age: int | None
     tree: ast.FunctionDef
 
 
@@ -137,7 +143,14 @@ class _Compiler:
         self.root = PathNode()
         tables = read_tables(spec.tables, Path(spec.document.file).parent, problems)
         self.expressions = Expressions(self.root, tables, spec.documents, problems)
-        self.functions: dict[str, Any] = {"miss": _miss, "type": type, **RUNTIME, **runtime_tables(tables)}
+        self.functions: dict[str, Any] = {
+            "miss": _miss,
+            "noted": _noted,
+            "type": type,
+            "int": int,
+            **RUNTIME,
+            **runtime_tables(tables),
+        }
         self._prepared: dict[Any, str] = {}
 
     def compile(self, full: bool) -> Compiled:
@@ -288,7 +301,9 @@ class _Assembler:
             name=draft.name,
             requirements=tuple(builder.requirements),
             parameters=tuple(builder.parameters),
-            rules=draft.rules,
+            rules=tuple(rule for rule in draft.rules if rule.kind != "personal" or builder.open),
+            suspicions=tuple(rule for rule in draft.rules if rule.kind == "personal" and not builder.open),
+            max_age=checks.max_age(builder, builder.destination),
             tree=self.trees[-1],
         )
 
@@ -296,12 +311,12 @@ class _Assembler:
         self, name: str, arguments: Sequence[str], sections: Sequence[Sequence[ast.stmt]], line: int
     ) -> Callable[..., Any]:
         """A function of sections: before each stand the names and the objects that are first needed there."""
-        resolver = Resolver(self.projection)
+        resolver, quicker = Resolver(self.projection), Shortcuts()
         body: list[ast.stmt] = []
         ready: set[str] = set()
         for section in sections:
             lets = [nodes.assign(variable, nodes.copied(tree)) for variable, tree in self._lets(section, ready)]
-            resolved = [resolver.visit(statement) for statement in (*lets, *section)]
+            resolved = [quicker.visit(resolver.visit(statement)) for statement in (*lets, *section)]
             body += resolver.hoisted + resolved
             resolver.hoisted = []
         tree = nodes.function(name, arguments, body or [ast.Pass()])
@@ -348,6 +363,11 @@ def _miss(missing: list[int] | None, index: int) -> list[int]:
     if index not in missing:
         missing.append(index)
     return missing
+
+
+def _noted(context: Context, code: str, path: str) -> None:
+    """Note that an event breaks a rule that is only a warning."""
+    context.warn(code, path)
 
 
 def _consent(answer: Any) -> int:

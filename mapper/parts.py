@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import nodes
-from .destination import Destination, Field
+from .destination import Destination, Field, Rule
 from .errors import Problem, Span
 from .lowered import Expressions
 from .projection import Path
@@ -72,6 +72,8 @@ class Building(ABC):
     literals   parameters whose value is known, as sent
     produced   parameters that can come out at all
     open       objects whose keys are known only when a record is mapped
+    complete   parameters that are there wherever their parent is
+    asked      rules that the event's own code asks
     """
 
     def __init__(
@@ -92,6 +94,8 @@ class Building(ABC):
         self.literals: dict[str, Any] = {}
         self.produced: set[str] = set()
         self.open: set[str] = set()
+        self.complete: set[str] = set()
+        self.asked: list[Rule] = []
         self.parameters: list[Parameter] = []
         self._count = 0
 
@@ -100,7 +104,8 @@ class Building(ABC):
         """One declared parameter, or None if it says nothing or is wrong (the problem is noted)."""
 
     def _incomplete(self, known: Field, variable: str, place: Place) -> list[ast.stmt]:
-        statements: list[ast.stmt] = []
+        """What must be in an object wherever it is sent, and what should be."""
+        statements = self._wanted(known, variable)
         for name, child in (known.children or {}).items():
             if not child.required or child.path in self.required or child.path in self.literals:
                 continue
@@ -111,9 +116,22 @@ class Building(ABC):
                 continue
             paths = next((p.paths for p in self.parameters if p.path == child.path), ())
             self.requirements.append(Requirement(child.path, place.span(), child.rule, paths))
+            self.complete.add(child.path)
             noted = nodes.call("miss", nodes.name("m"), nodes.constant(len(self.requirements) - 1))
-            body = nodes.when(nodes.lacks(variable, name), [nodes.assign("m", noted)])
-            statements.append(nodes.when(nodes.name(variable), [body]))
+            statements.append(nodes.when(nodes.lacks(variable, name), [nodes.assign("m", noted)]))
+        return [nodes.when(nodes.name(variable), statements)] if statements else []
+
+    def _wanted(self, known: Field, variable: str) -> list[ast.stmt]:
+        """Rules that ask, as a warning, for one key of this object wherever there is one: decided where it is built."""
+        statements: list[ast.stmt] = []
+        for rule in self.destination.rules:
+            key = rule.paths[0].removeprefix(f"{known.path}.") if len(rule.paths) == 1 else ""
+            simple = rule.kind == "require" and rule.level == "warning" and key in (known.children or {})
+            if simple and all(condition.path == known.path for condition in rule.when):
+                self.asked.append(rule)
+                code, path = nodes.constant(rule.id), nodes.constant(rule.paths[0])
+                noted = ast.Expr(nodes.call("noted", nodes.name("ctx"), code, path))
+                statements.append(nodes.when(nodes.lacks(variable, key), [noted]))
         return statements
 
     def _pushed(self, target: str, part: Part, known: Field, place: Place) -> list[ast.stmt]:

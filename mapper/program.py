@@ -19,7 +19,7 @@ import msgspec
 from . import document, mapping
 from .cleaning import CODES
 from .compiler import DROPPED, IGNORED, LIMITED, Compiled, Transform, compile_mapping
-from .destination import Destination
+from .destination import Destination, Rule
 from .errors import MapperError, Problem, RecordError, Span
 from .mapping import SampleSpec
 from .projection import label, reads, walk_paths
@@ -207,8 +207,13 @@ class Program:
     ) -> Iterator[Result]:
         """Map an iterable of lines of JSON, one result a line, in their order."""
         fixed = None if now is None else _seconds(now)
+        context = Context(0.0 if fixed is None else fixed, shift)
         for line in lines:
-            yield self._map(line, Context(time.time() if fixed is None else fixed, shift))
+            if fixed is None:
+                context.now = time.time()
+            if context.steps or context.warnings:
+                context.reset()
+            yield self._map(line, context)
 
     def _map(self, record: dict[str, Any] | bytes | str, context: Context) -> Result:
         try:
@@ -294,29 +299,42 @@ class Program:
                 made.refused(transform, "in-the-future", f"{roles.time} lies in the future", roles.time)
                 return
             event[roles.time or ""] = moment = int(now)
-        expires = destination.expires(event)
+        if transform.max_age is not None and type(moment) is int:
+            expires: int | None = moment + transform.max_age
+        else:
+            expires = destination.expires(event)
         if expires is not None and now > expires - destination.margin:
             days = (destination.max_age(event) or 0) // 86400
             made.refused(transform, "too-old", f"{roles.time} is more than {days} days ago", roles.time)
             return
-        for rule in transform.rules:
-            if not rule.holds(event):
-                faults = rule.faults(event)
-                if rule.level == "error":
-                    made.refused(transform, rule.id, rule.explain(faults), faults[0] if faults else "")
-                    return
-                made.warnings.append(Dropped(rule.id, faults[0] if faults else "", transform.key))
         try:
             encoded = _encode(event)
         except (OverflowError, ValueError, TypeError):
             made.refused(transform, "number-range", "a number is too large for JSON", "")
             return
+        rules = transform.rules
+        if transform.suspicions and (b"@" in encoded or b"+" in encoded or b"%40" in encoded):
+            rules += transform.suspicions
+        for rule in rules:
+            if not self._kept(rule, transform, event, made):
+                return
         for code, path in made.context.warnings:
             made.warnings.append(Dropped(code, path, transform.key))
         identity = event.get(roles.id or "")
         name = transform.name or str(event.get(roles.name, ""))
         identity = identity if identity is None or type(identity) is str else str(identity)
         made.events.append(Event(name, identity, moment, expires, encoded, transform.key))
+
+    def _kept(self, rule: Rule, transform: Transform, event: dict[str, Any], made: _Made) -> bool:
+        """Whether an event keeps a rule, or breaks it only so far that it is a warning."""
+        if rule.holds(event):
+            return True
+        faults = rule.faults(event)
+        if rule.level == "error":
+            made.refused(transform, rule.id, rule.explain(faults), faults[0] if faults else "")
+            return False
+        made.warnings.append(Dropped(rule.id, faults[0] if faults else "", transform.key))
+        return True
 
 
 class _Made:

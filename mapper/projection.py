@@ -236,6 +236,7 @@ class Resolver(ast.NodeTransformer):
         self.hoisted: list[ast.stmt] = []
         self._locals: dict[tuple[str, ...], str] = {}
         self._temporaries = 0
+        self._sure: dict[str, str] = {}
 
     def visit_Access(self, node: Access) -> ast.expr:
         if isinstance(node.key, int):
@@ -252,8 +253,40 @@ class Resolver(ast.NodeTransformer):
             return ast.copy_location(ast.Attribute(owner, attribute, ast.Load()), node)
         return self._checked(node, struct, attribute)
 
+    def visit_For(self, node: ast.For) -> ast.For:
+        """A loop over objects of which only keys are read: each item is made sure to be such an object, once."""
+        node.iter = self.visit(node.iter)
+        assert isinstance(node.target, ast.Name)
+        variable = node.target.id
+        struct = self._struct_of_items(variable, node.body)
+        if struct is not None:
+            self._sure[variable] = struct
+        node.body = [self.visit(statement) for statement in node.body]
+        if struct is not None:
+            del self._sure[variable]
+            test = ast.Compare(ast.Call(_name("type"), [_name(variable)], []), [ast.IsNot()], [_name(struct)])
+            empty = ast.Assign([ast.Name(variable, ast.Store())], _name(self.projection.empty(struct)))
+            node.body.insert(0, ast.copy_location(ast.If(test, [empty], []), node.body[0]))
+        return node
+
+    def _struct_of_items(self, variable: str, body: list[ast.stmt]) -> str | None:
+        """The Struct type of a loop's items, if nothing but their keys is read; else None."""
+        structs: set[str | None] = set()
+        stepped: set[int] = set()
+        names: set[int] = set()
+        for node in (node for statement in body for node in ast.walk(statement)):
+            if isinstance(node, ast.Name) and node.id == variable:
+                names.add(id(node))
+            elif isinstance(node, Access) and isinstance(node.value, ast.Name) and node.value.id == variable:
+                stepped.add(id(node.value))
+                slot = self.projection.slot(_nodes(node)[0], node.key) if isinstance(node.key, str) else None
+                structs.add(slot[0] if slot is not None else None)
+        return structs.pop() if names == stepped and len(structs) == 1 else None
+
     def _checked(self, node: Access, struct: str, attribute: str) -> ast.expr:
         """``(t.k7 if type(t := value) is S3 else None)``: for values that are no fixed path of the record."""
+        if isinstance(node.value, ast.Name) and self._sure.get(node.value.id) == struct:
+            return ast.copy_location(ast.Attribute(node.value, attribute, ast.Load()), node)
         value: ast.expr = self.visit(node.value)
         subject = value
         if isinstance(value, ast.Name):

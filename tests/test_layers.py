@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "mapper"
 ORDER = """
 errors placing syntax_errors document values scope filters habits tokens syntax building calling lowering expression
 schema cleaning showing personal rules fields windows request answers declaration declared assembly wiring destination
-leaves validation payload reference projection trees mapping tables nodes shaping lowered parts lists parameters checks
+leaves validation payload reference projection trees mapping tables nodes shaping lowered shortcuts parts lists parameters checks
 compiler refusal program stepping explain source delivery dead_letters report settings transport pipeline coverage
 instructions guessing diagnostics specs formatting editor sandbox cli __main__
 """.split()  # noqa: SIM905
@@ -30,7 +30,6 @@ HOMES = {
     "rich": {"cli"},
     "re2": {"filters"},
     "phonenumbers": {"filters", "cleaning"},
-    "ruamel": {"formatting"},
 }
 """The only modules that may import a package."""
 
@@ -92,7 +91,7 @@ def test_files_and_functions_stay_small(path: Path) -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    heavy = ["httpx", "click", "rich", "starlette", "uvicorn", "re2", "phonenumbers", "ruamel", "facebook_business"]
+    heavy = ["httpx", "click", "rich", "starlette", "uvicorn", "re2", "phonenumbers", "facebook_business"]
     code = f"import sys, mapper; print([name for name in {heavy!r} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -110,13 +110,24 @@ def prepare(
     memo      remember the results of parameters with few different values
     """
     if cleaning.hashed and options.get("hash") is not False:
-        one = _hashed(cleaning, options, path, memo)
-    else:
-        step = _STEPS.get(cleaning.step) or _KINDS.get(cleaning.kind) or plain.text
-        one = _checked(step(cleaning.said), path)
+        text = _hashed(cleaning, options, path)
+        several = _several(_hashed_one(cleaning, text, path), path)
+        if not cleaning.many:
+            return _single(several, path)
+        if memo and cleaning.step in _MEMOISED:
+            by_companion = cleaning.said.get("companion") is not None
+            return (_memoised_with_companion if by_companion else _memoised)(several)
+        return _quick(text, several, path)
+    step = _STEPS.get(cleaning.step) or _KINDS.get(cleaning.kind) or plain.text
+    check = step(cleaning.said)
+    if step is plain.text and not cleaning.many:
+        return _text(check, path)
     if cleaning.kind == "any":
-        return one
-    return _list(one, path) if cleaning.many else _single(one, path)
+        return _checked(check, path)
+    return _several(_checked(check, path), path) if cleaning.many else _checked(check, path)
+
+
+# Plain values
 
 
 def _checked(check: plain.Check, path: str) -> Prepare:
@@ -126,20 +137,48 @@ def _checked(check: plain.Check, path: str) -> Prepare:
         try:
             prepared = check(value, context)
         except UnusableError as error:
-            if type(value) is not str or value.strip(BLANKS):
-                context.warn(error.code, path)
-            return None
+            return unusable(value, context, error)
         return None if prepared == "" else prepared
+
+    def unusable(value: Any, context: Context, error: UnusableError) -> Any:
+        """A list of one is that one; anything else that is not simply empty is left out with a warning."""
+        if type(value) is list:
+            filled = [item for item in value if item is not None and item != ""]
+            if len(filled) == 1 and type(filled[0]) is not list:
+                return one(filled[0], context)
+            if filled:
+                context.warn("several" if len(filled) > 1 else error.code, path)
+        elif value != {} and (type(value) is not str or value.strip(BLANKS)):
+            context.warn(error.code, path)
+        return None
 
     return one
 
 
-def _hashed(cleaning: Cleaning, options: Mapping[str, Any], path: str, memo: bool) -> Prepare:
+def _text(check: plain.Check, path: str) -> Prepare:
+    """Plain text, the commonest kind of all, without a detour."""
+    slow = _checked(check, path)
+    if check.__name__ != "plain":
+        return slow
+
+    def text(value: Any, context: Context, companion: Any = None) -> Any:
+        if type(value) is str:
+            return value.strip(BLANKS) or None
+        return None if value is None else slow(value, context)
+
+    return text
+
+
+# Hashed values
+
+Hashed = Callable[[str, Context, Any], str | None]
+
+
+def _hashed(cleaning: Cleaning, options: Mapping[str, Any], path: str) -> Hashed:
+    """Text to its hash; None for blank text. Raises ``UnusableError``."""
     rule = _rule(cleaning.step, options, path)
     pass_through = options.get("prehashed", "auto")
-    integers, md5_is_id = cleaning.step in _INTEGERS, cleaning.step == "external_id"
-    known: dict[Any, str] = {}
-    memoised = memo and cleaning.step in _MEMOISED
+    md5_is_id = cleaning.step == "external_id"
 
     def hashed(text: str, context: Context, companion: Any) -> str | None:
         if not text.isascii():
@@ -158,33 +197,91 @@ def _hashed(cleaning: Cleaning, options: Mapping[str, Any], path: str, memo: boo
         cleaned = rule(text, context, companion)
         return sha256(cleaned.encode()).hexdigest() if cleaned else None
 
+    return hashed
+
+
+def _hashed_one(cleaning: Cleaning, hashed: Hashed, path: str) -> Prepare:
+    """Any value to its hash, or None, with a warning if there was one that cannot be used."""
+    integers = cleaning.step in _INTEGERS
+
     def one(value: Any, context: Context, companion: Any = None) -> str | None:
-        remembered = False
-        if type(value) is str:
-            remembered = memoised and (companion is None or type(companion) is str)
-            if remembered and (value, companion) in known:
-                return known[value, companion]
-        elif value is None:
-            return None
-        elif type(value) is int and integers:
+        if type(value) is int and integers:
             value = str(value)
-        else:
-            code = "number-not-text" if type(value) is int else "wrong-type"
-            if value not in ({}, []):
-                context.warn(code, path)
+        if type(value) is not str:
+            if value is not None and value != {} and value != []:
+                context.warn("number-not-text" if type(value) is int else "wrong-type", path)
             return None
         try:
-            prepared = hashed(value, context, companion)
-        except (UnusableError, UnicodeEncodeError) as error:
-            context.warn(error.code if isinstance(error, UnusableError) else "wrong-type", path)
-            return None
-        if remembered and prepared is not None:
-            if len(known) >= _MEMO_SIZE:
-                known.clear()
-            known[value, companion] = prepared
-        return prepared
+            return hashed(value, context, companion)
+        except UnusableError as error:
+            context.warn(error.code, path)
+        except UnicodeEncodeError:
+            context.warn("wrong-type", path)
+        return None
 
     return one
+
+
+def _quick(hashed: Hashed, several: Prepare, path: str) -> Prepare:
+    """The common case, one text, without a detour."""
+
+    def quick(value: Any, context: Context, companion: Any = None) -> list[str] | None:
+        if type(value) is str:
+            try:
+                digest = hashed(value, context, companion)
+            except UnusableError as error:
+                context.warn(error.code, path)
+                return None
+            except UnicodeEncodeError:
+                context.warn("wrong-type", path)
+                return None
+            return None if digest is None else [digest]
+        return None if value is None else several(value, context, companion)
+
+    return quick
+
+
+def _memoised(several: Prepare) -> Prepare:
+    """Remembers what texts gave: few different values come again and again. Bounded; failures are not remembered."""
+    known: dict[str, str] = {}
+
+    def memoised(value: Any, context: Context, companion: Any = None) -> list[str] | None:
+        if type(value) is str:
+            digest = known.get(value)
+            if digest is not None:
+                return [digest]
+        elif value is None:
+            return None
+        prepared: list[str] | None = several(value, context, companion)
+        if prepared is not None and type(value) is str:
+            if len(known) >= _MEMO_SIZE:
+                known.clear()
+            known[value] = prepared[0]
+        return prepared
+
+    return memoised
+
+
+def _memoised_with_companion(several: Prepare) -> Prepare:
+    """The same for values that are read by another one, such as a postal code by its country."""
+    known: dict[tuple[str, str | None], str] = {}
+
+    def memoised(value: Any, context: Context, companion: Any = None) -> list[str] | None:
+        if value is None:
+            return None
+        if type(value) is not str or not (companion is None or type(companion) is str):
+            return several(value, context, companion)  # type: ignore[no-any-return]
+        digest = known.get((value, companion))
+        if digest is not None:
+            return [digest]
+        prepared: list[str] | None = several(value, context, companion)
+        if prepared is not None:
+            if len(known) >= _MEMO_SIZE:
+                known.clear()
+            known[value, companion] = prepared[0]
+        return prepared
+
+    return memoised
 
 
 def _rule(step: str, options: Mapping[str, Any], path: str) -> Rule:
@@ -206,31 +303,34 @@ def _already(text: str, md5_is_id: bool) -> str | None:
     return None
 
 
-def _single(one: Prepare, path: str) -> Prepare:
+def _single(several: Prepare, path: str) -> Prepare:
+    """A parameter that takes one value only."""
+
     def single(value: Any, context: Context, companion: Any = None) -> Any:
-        if type(value) is list:
-            filled = [item for item in value if item is not None and item != ""]
-            if len(filled) > 1:
-                context.warn("several", path)
-                return None
-            value = filled[0] if filled else None
-        return one(value, context, companion)
+        prepared = several(value, context, companion)
+        if prepared is not None and len(prepared) > 1:
+            context.warn("several", path)
+            return None
+        return None if prepared is None else prepared[0]
 
     return single
 
 
-def _list(one: Prepare, path: str) -> Prepare:
+def _several(one: Prepare, path: str) -> Prepare:
     """A parameter that takes several values: a single one is a list of one, and none is sent twice."""
 
-    def many(value: Any, context: Context, companion: Any = None) -> list[Any] | None:
+    def several(value: Any, context: Context, companion: Any = None) -> list[Any] | None:
         if type(value) is not list:
             prepared = one(value, context, companion)
             return None if prepared is None else [prepared]
         seen: dict[Any, None] = {}
         for item in value:
+            if type(item) is list:
+                context.warn("wrong-type", path)
+                continue
             prepared = one(item, context, companion)
             if prepared is not None:
                 seen[prepared] = None
         return list(seen) or None
 
-    return many
+    return several

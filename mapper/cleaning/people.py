@@ -34,6 +34,9 @@ _EMAIL: Final = re.compile(
     re.ASCII,
 )
 _NOT_DIGITS: Final = re.compile(r"[^0-9]+")
+_ONLY_DIGITS: Final = {code: None for code in range(128) if not 48 <= code <= 57}
+_NO_BLANKS: Final = {ord(blank): None for blank in BLANKS if blank.isascii()}
+"""Much quicker than a pattern, for text that is ASCII."""
 _NOT_LETTERS: Final = re.compile(r"[^a-z]+")
 _NOT_ALNUM: Final = re.compile(r"[^a-z0-9]+")
 _TRUNK: Final = re.compile(r"\(\s*0\s*\)")
@@ -56,7 +59,7 @@ def phone(options: Mapping[str, Any], warn: Callable[[Context, str], None]) -> R
     def rule(text: str, context: Context, companion: Any) -> str:
         if region and not text.startswith(("+", "00")):
             text = _international(text, region)
-        digits = _NOT_DIGITS.sub("", text).lstrip("0")
+        digits = (text.translate(_ONLY_DIGITS) if text.isascii() else _NOT_DIGITS.sub("", text)).lstrip("0")
         if not digits:
             raise UnusableError("bad-phone")
         if not 7 <= len(digits) <= 15:
@@ -136,7 +139,7 @@ def country(text: str, context: Context, companion: Any) -> str:
 
 
 def external_id(text: str, context: Context, companion: Any) -> str:
-    return _BLANK.sub("", text).lower()
+    return (text.translate(_NO_BLANKS) if text.isascii() else _BLANK.sub("", text)).lower()
 
 
 def birth_date(options: Mapping[str, Any]) -> Rule:

@@ -23,12 +23,16 @@ Check = Callable[[Any, Context], Any]
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?", re.ASCII)
 _URL: Final = re.compile(r"https?://[^\s/?#\\]+(?:[/?#]\S*)?", re.IGNORECASE)
+_CLICK_ID: Final = re.compile(r"fb\.[0-9]+\.[0-9]+\.[^.\s]+", re.ASCII)
 _APPENDIX: Final = re.compile(r"AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8}")
 _PRIVATE: Final = tuple(
     ipaddress.ip_network(network)
     for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16")
 )
 _PRIVATE_6: Final = tuple(ipaddress.ip_network(network) for network in ("::1/128", "fe80::/10", "fc00::/7"))
+_IPV4: Final = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!\Z)|\Z)){4}", re.ASCII)
+_PRIVATE_4: Final = re.compile(r"10\.|127\.|192\.168\.|169\.254\.|172\.(?:1[6-9]|2[0-9]|3[01])\.")
+"""The common case without building an address; whatever does not match is looked at in full."""
 _MILLISECONDS: Final = 100_000_000_000
 """Seconds do not reach this for three thousand years, so it is milliseconds."""
 
@@ -37,35 +41,39 @@ def text(said: Mapping[str, Any]) -> Check:
     longest: int | None = said.get("max_length")
     allowed = frozenset(said.get("allowed") or ())
 
-    def check(value: Any, context: Context) -> str:
-        if type(value) is not str:
-            if type(value) not in (int, float):
-                raise UnusableError("wrong-type")
-            value = as_text(value)
-        value = value.strip(BLANKS)
-        if allowed and value not in allowed:
-            raise UnusableError("not-one-of")
-        if longest is not None and len(value) > longest:
-            raise UnusableError("too-long")
-        return str(value)
+    def plain(value: Any, context: Context) -> str:
+        if type(value) is str:
+            return value.strip(BLANKS)
+        if type(value) is int or type(value) is float:
+            return as_text(value)
+        raise UnusableError("wrong-type")
 
-    return check
+    def check(value: Any, context: Context) -> str:
+        found = plain(value, context)
+        if allowed and found not in allowed:
+            raise UnusableError("not-one-of")
+        if longest is not None and len(found) > longest:
+            raise UnusableError("too-long")
+        return found
+
+    return check if allowed or longest is not None else plain
 
 
 def number(said: Mapping[str, Any]) -> Check:
     least, most = said.get("min"), said.get("max")
 
     def check(value: Any, context: Context) -> int | float:
-        found = _number(value)
-        return _between(found, least, most)
+        return _between(_number(value), least, most)
 
-    return check
+    return check if least is not None or most is not None else lambda value, context: _number(value)
 
 
 def amount(said: Mapping[str, Any]) -> Check:
     """Money: not negative, and rounded to four places so that no binary dust is sent."""
 
     def check(value: Any, context: Context) -> int | float:
+        if type(value) is float and 0.0 <= value < 1e15:
+            return round(value, 4)
         found = _number(value)
         if found < 0:
             raise UnusableError("negative")
@@ -95,15 +103,13 @@ def integer(said: Mapping[str, Any]) -> Check:
 
 
 def _number(value: Any) -> int | float:
+    if type(value) is int and -(2**63) < value < 2**63:
+        return value
     if type(value) is str:
         value = value.strip(BLANKS)
         if _NUMBER.fullmatch(value) is None:
             raise UnusableError("bad-number")
         return float(value) if "." in value else int(value)
-    if type(value) is int:
-        if abs(value) >= 2**63:
-            raise UnusableError("bad-number")
-        return value
     if type(value) is float and math.isfinite(value):
         return value
     raise UnusableError("bad-number")
@@ -147,6 +153,8 @@ def moment(said: Mapping[str, Any]) -> Check:
     """Unix seconds, from seconds or ISO 8601 with an offset. Samples that are replayed are shifted here."""
 
     def check(value: Any, context: Context) -> int:
+        if type(value) is int and 0 < value < _MILLISECONDS:
+            return value + int(context.shift)
         if type(value) is str:
             value = value.strip(BLANKS)
             seconds = _number(value) if _NUMBER.fullmatch(value) else _parsed(value)
@@ -177,6 +185,8 @@ def currency(said: Mapping[str, Any]) -> Check:
     def check(value: Any, context: Context) -> str:
         if type(value) is not str:
             raise UnusableError("bad-currency")
+        if value in known:
+            return value
         code = value.strip(BLANKS).upper()
         if code not in known:
             raise UnusableError("bad-currency")
@@ -203,6 +213,10 @@ def ip_address(said: Mapping[str, Any]) -> Check:
     def check(value: Any, context: Context) -> str:
         if type(value) is not str:
             raise UnusableError("bad-ip")
+        if _IPV4.fullmatch(value):
+            if _PRIVATE_4.match(value):
+                raise UnusableError("private-ip")
+            return value
         written = str(value).strip(BLANKS)
         try:
             address = ipaddress.ip_address(written)
@@ -223,6 +237,8 @@ def click_id(said: Mapping[str, Any]) -> Check:
     def check(value: Any, context: Context) -> str:
         if type(value) is not str:
             raise UnusableError("bad-click-id")
+        if _CLICK_ID.fullmatch(value):
+            return value
         written = str(value).strip(BLANKS)
         parts = written.split(".")
         if len(parts) not in (4, 5) or parts[0] != "fb" or not parts[3]:
