@@ -1,4 +1,5 @@
-"""Runs the tests that stand in a mapping: records, and the events they must give.
+"""Runs a mapping's tests: records, and the events they must give. They stand in the mapping or beside it, in
+``NAME.spec.yaml`` or ``NAME.WORD.spec.yaml`` for ``NAME.yaml``.
 
 tests:
   - name: a paid order becomes a Purchase
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,10 +27,11 @@ from typing import Any, Final
 
 import msgspec
 
-from . import schema
+from . import document, schema
 from .destination import Field
 from .errors import MappingError, Problem, Span
 from .mapping import inside
+from .placing import Lines
 from .program import Program, Result
 from .trees import Place
 from .values import Context
@@ -39,20 +41,44 @@ TEST_RULES: Final[dict[str, Any]] = {
     "now": {"type": ["string", "integer"], "meta": {"about": "The time at which the record is mapped (ISO 8601)."}},
     "record": {"type": ["dict", "string", "list"], "meta": {"about": "The record, or a JSON file beside the mapping."}},
     "line": {"type": "string", "meta": {"about": "Instead of `record`: a line of text, for what is no JSON."}},
-    "events": {"type": "list", "meta": {"about": "The events that it must give, in their order."}},
+    "events": {
+        "type": "list",
+        "schema": {"type": "dict"},
+        "meta": {"about": "The events that it must give, in their order."},
+    },
     "exactly": {"type": "boolean", "meta": {"about": "`true`: nothing may be there that is not named."}},
-    "problems": {"type": "list", "meta": {"about": "Why events are refused: `code`, `parameter`, `event`."}},
+    "problems": {
+        "type": "list",
+        "schema": {"type": ["string", "dict"]},
+        "meta": {"about": "Why events are refused: `code`, `parameter`, `event`."},
+    },
     "ignored": {"type": ["boolean", "string"], "meta": {"about": "The record gives nothing, on purpose."}},
-    "warnings": {"type": "list", "meta": {"about": "Values that are left out: `code`, `parameter`."}},
+    "warnings": {
+        "type": "list",
+        "schema": {"type": ["string", "dict"]},
+        "meta": {"about": "Values that are left out: `code`, `parameter`."},
+    },
 }
+SPEC_RULES: Final[dict[str, Any]] = {
+    "about": {"type": "string", "meta": {"about": "What the tests of the file are about."}},
+    "tests": {"type": "list", "required": True, "schema": {"type": "dict"}, "meta": {"about": "The tests."}},
+}
+"""The keys of a file of tests."""
+
+SUFFIX: Final = ".spec.yaml"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as expected: the place of the expectation, and both sides."""
+    """One thing that is not as expected: the place of the expectation, and both sides.
+
+    A difference of a single value that is not hashed has the ``place`` of the expectation and the ``actual`` value.
+    """
 
     span: Span
     message: str
+    place: Place | None = None
+    actual: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +95,67 @@ class Outcome:
         return not self.differences
 
 
-def check_tests(program: Program) -> list[Problem]:
-    """What is wrong with the declarations of a mapping's tests themselves."""
+def spec_files(mapping: str | Path) -> list[Path]:
+    """The files of tests beside a mapping file."""
+    path = Path(mapping)
+    found = [one for one in path.parent.glob(f"*{SUFFIX}") if mapping_of(one) == path]
+    return sorted(found)
+
+
+def mapping_of(spec: Path) -> Path:
+    """The mapping that a file of tests is about: ``shop.yaml`` for ``shop.spec.yaml``, ``shop.refunds.spec.yaml``."""
+    stem = spec.name.removesuffix(SUFFIX)
+    while stem:
+        path = spec.with_name(f"{stem}.yaml")
+        if path.is_file():
+            return path
+        stem = stem.rpartition(".")[0]
+    return spec.with_name(f"{spec.name.removesuffix(SUFFIX)}.yaml")
+
+
+def all_tests(program: Program) -> list[Place]:
+    """The tests of a mapping: in the mapping, and in the files beside it.
+
+    raises  MappingError if such a file cannot be read or is no file of tests
+    """
+    places = list(program.tests)
     problems: list[Problem] = []
-    for place in program.tests:
-        problems += schema.check(place.document, TEST_RULES, path=place.path)
-        if isinstance(place.value, dict) and not {"record", "line"} & place.value.keys():
-            problems.append(place.problem("missing-key", "a test needs a record", "Add 'record:' with the record."))
+    for path in spec_files(program.files[0]):
+        try:
+            found = document.read(path)
+        except MappingError as error:
+            problems += error.problems
+            continue
+        wrong = schema.check(found, SPEC_RULES)
+        problems += wrong
+        if not wrong:
+            places += [Place(found, ("tests", index)) for index in range(len(found.value["tests"]))]
+    if problems:
+        raise MappingError(problems)
+    return places
+
+
+def check_tests(program: Program) -> list[Problem]:
+    """What is wrong with a mapping's tests themselves."""
+    try:
+        places = all_tests(program)
+    except MappingError as error:
+        return error.problems
+    timed = program.destination.roles.time is not None
+    return [problem for place in places for problem in _check(place, timed)]
+
+
+def _check(place: Place, timed: bool) -> list[Problem]:
+    problems = schema.check(place.document, TEST_RULES, path=place.path)
+    value = place.value
+    if not isinstance(value, dict) or problems:
+        return problems
+    if not {"record", "line"} & value.keys():
+        problems.append(place.problem("missing-key", "a test needs a record", "Add 'record:' with the record."))
+    if timed and value.get("events") and "now" not in value:
+        hint = "Add 'now:' with a time soon after the record's, such as 2025-10-14T09:20:00Z."
+        message = "this test has no clock: it fails as soon as its record is too old"
+        problems.append(Problem(place.child("name").span(), "test-without-now", message, hint, "warning"))
     return problems
 
 
@@ -85,10 +165,10 @@ def run_tests(program: Program, *, match: str = "") -> Iterator[Outcome]:
     match   only those whose name contains this, whatever the case
     raises  MappingError if a test is badly declared
     """
-    problems = check_tests(program)
+    problems = [problem for problem in check_tests(program) if problem.level == "error"]
     if problems:
         raise MappingError(problems)
-    for place in program.tests:
+    for place in all_tests(program):
         if match.lower() in str(place.value["name"]).lower():
             started = time.perf_counter()
             found = tuple(_Test(program, place).differences())
@@ -102,6 +182,7 @@ class _Test:
         self.value: dict[str, Any] = place.value
         self.now = _moment(place)
         self.exactly = bool(self.value.get("exactly"))
+        self.event = place
 
     def differences(self) -> Iterator[Difference]:
         result = self.program.map(self._record(), self.now)
@@ -132,6 +213,7 @@ class _Test:
         wanted = self.value["events"]
         at = self.place.child("events")
         for event, index in zip(result.events, range(len(wanted)), strict=False):
+            self.event = at.child(index)
             yield from self._compared(at.child(index), event.parameters, self.program.destination.root)
         for index in range(len(result.events), len(wanted)):
             reasons = "".join(f"\n      {problem}" for problem in result.problems)
@@ -155,7 +237,8 @@ class _Test:
             for index in range(min(len(wanted.value), len(actual))):
                 yield from self._compared(wanted.child(index), actual[index], field)
         elif not _same(wanted.value, actual):
-            yield Difference(wanted.span(), f"{name}: expected {_shown(wanted.value)}, got {_shown(actual)}")
+            message = f"{name}: expected {_shown(wanted.value)}, got {_shown(actual)}"
+            yield Difference(wanted.span(), message, wanted, actual)
 
     def _object(self, wanted: Place, actual: dict[str, Any], field: Field | None) -> Iterator[Difference]:
         for key, place in wanted.children():
@@ -169,7 +252,7 @@ class _Test:
             else:
                 yield from self._compared(place, actual[key], known)
         if self.exactly:
-            for key in actual.keys() - wanted.value.keys():
+            for key in [key for key in actual if key not in wanted.value]:
                 yield Difference(wanted.span(), f"'{key}' is there and was not expected: {_shown(actual[key])}")
 
     def _leaf(self, wanted: Place, actual: Any, field: Field) -> Iterator[Difference]:
@@ -180,11 +263,22 @@ class _Test:
         if _same(single, actual):
             return
         context = Context(self.now if self.now is not None else time.time())
-        for companion in (None, "us"):
+        for companion in (self._companion(field), None, "us"):
             if _same(field.preparer({})(wanted.value, context, companion), actual):
                 return
-        got = "another value (it is hashed)" if field.hash else _shown(actual)
-        yield Difference(wanted.span(), f"{field.path}: expected {_shown(wanted.value)}, got {got}")
+        message = f"{field.path}: expected {_shown(wanted.value)}, got "
+        if field.hash:
+            yield Difference(wanted.span(), f"{message}another value (it is hashed)")
+        else:
+            single = actual[0] if field.many and len(actual) == 1 and not isinstance(wanted.value, list) else actual
+            yield Difference(wanted.span(), f"{message}{_shown(actual)}", wanted, single)
+
+    def _companion(self, field: Field) -> Any:
+        """What the test expects of the parameter that cleaning looks at beside this one."""
+        value: Any = self.event.value
+        for key in (field.companion or "").split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
 
     def _reasons(self, result: Result, key: str) -> Iterator[Difference]:
         """Refusals or warnings: each that is expected must be there; with ``exactly`` no other."""
@@ -247,4 +341,38 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "…"
 
 
-__all__ = ["Difference", "Outcome", "check_tests", "run_tests"]
+def updated(differences: Iterable[Difference]) -> dict[str, tuple[str, int]]:
+    """Files of tests rewritten so that they expect what came out: file -> (its new text, how many values changed).
+
+    Only single values that stand on one line and are not hashed are rewritten; everything else is left for a person.
+    """
+    texts: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    found = [one for one in differences if one.place is not None and isinstance(one.actual, str | int | float)]
+    for one in sorted(found, key=lambda one: one.span, reverse=True):  # the last first: places stay
+        assert one.place is not None
+        span, source = one.span, one.place.document
+        text = texts.get(span.file, source.text)
+        line = Lines.of(source.text, span.file).starts[span.line - 1]
+        start, end = line + span.column - 1, line + span.end - 1
+        if _read(text[start:end]) == one.place.value:
+            texts[span.file] = text[:start] + _spelled(one.actual) + text[end:]
+            counts[span.file] = counts.get(span.file, 0) + 1
+    return {file: (text, counts[file]) for file, text in texts.items()}
+
+
+def _spelled(value: str | int | float) -> str:
+    """A value as YAML, wherever it may stand."""
+    if isinstance(value, str) and _read(f"{{a: {value}}}") == {"a": value}:
+        return value
+    return msgspec.json.encode(value).decode()
+
+
+def _read(text: str) -> Any:
+    try:
+        return document.load(f"x: {text}", "").value["x"]
+    except MappingError:
+        return None
+
+
+__all__ = ["Difference", "Outcome", "all_tests", "check_tests", "mapping_of", "run_tests", "spec_files", "updated"]

@@ -21,6 +21,7 @@ from ..source import inputs, lines
 from ..specs import check_tests
 from .init import read_text
 from .main import coloured, say
+from .test import named
 
 HELP = """\b
 Examples:
@@ -52,6 +53,7 @@ def command(mappings: tuple[str, ...], sample: tuple[str, ...], form: str, setup
     """Compile mappings and show what is wrong."""
     if form == "html" and not sample:
         raise click.UsageError("--format html shows what records give: name some with --sample.")
+    mappings = tuple(named(mappings))
     if sample and len(mappings) != 1:
         raise click.UsageError("--sample tries one mapping at a time.")
     problems: list[Problem] = []
