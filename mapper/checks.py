@@ -80,7 +80,7 @@ def event(spec: EventSpec, builder: Builder, destination: Destination, problems:
         applies = rule.decide(known)
         if applies is False:
             continue
-        if applies and rule.kind == "require":
+        if applies and rule.kind == "require" and rule.level == "error":
             continue  # its parameters are required one by one: see ``required``
         if applies and not rule.satisfiable(builder.produced):
             message = rule.explain(rule.faults(least))
@@ -148,6 +148,8 @@ def _foresee(
     paths.add(path)
     if isinstance(spec, Branch) and not known.is_leaf:
         for key, child in spec.children.items():
+            if not path and key == destination.roles.name:
+                continue  # said at the wrong place: see the compiler
             _foresee(child, f"{path}.{key}" if path else key, destination, literals, paths)
     elif isinstance(spec, Loop):
         _foresee(spec.each, path, destination, {}, paths)

@@ -40,7 +40,10 @@ class Expression:
     @property
     def digest(self) -> str:
         """``last`` if the expression ends in a hash, ``inside`` if there is one on the way, else ``""``."""
-        if _is_hash(self.node):
+        last = self.node
+        while isinstance(last, ast.IfExp):  # empty values pass a filter by
+            last = last.orelse
+        if _is_hash(last):
             return "last"
         return "inside" if any(_is_hash(node) for node in ast.walk(self.node)) else ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from . import nodes
@@ -69,11 +70,17 @@ class Builder(ListBuilding):
                 continue
             path = f"{into.path}.{key}" if into.path else key
             known = children.get(key) or (self.destination.field(path) if into.additional else None)
+            if into.kind == "any":  # below a free key everything is free
+                known = replace(into, path=path, name=key, many=False)
             if known is None:
                 self._unknown(key, child.place, into)
                 continue
+            before = len(self.problems)
             made = self.parameter(child, known, scope)
             if made is None:
+                if len(self.problems) > before:  # it is there, if wrong: nothing is missing
+                    self.produced.add(path)
+                    self._open_children(known)
                 continue
             part = made
             self.produced.add(path)

@@ -1,0 +1,127 @@
+"""The mapping language, said in mappings that hold their own tests, and properties of what is compiled."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mapper
+from mapper.specs import run_tests
+
+from .conftest import NOW, ROOT
+
+SPECS = sorted((Path(__file__).parent / "specs" / "language").glob("*.yaml"))
+PROGRAMS = [(mapper.load(path), mapper.load(path, full=True)) for path in (*SPECS, *(ROOT / "mappings").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_the_mapping_does_what_its_tests_say(path: Path) -> None:
+    failed = [
+        (one.name, [d.message for d in one.differences]) for one in run_tests(mapper.load(path)) if not one.passed
+    ]
+    assert failed == []
+
+
+WORDS = st.sampled_from(
+    """
+    kind id at email lines sku quantity order people name user props total a b c d z n t items zip first last step size
+    guest customer consent ads type event topic data object context traits properties products line_items price
+    """.split()  # noqa: SIM905
+)
+KINDS = st.sampled_from(
+    ["order", "batch", "nested", "probe", "whole", "long", "paid", "track", "page", "orders/paid", "event"]
+)
+LEAVES = (
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | KINDS
+)
+LEAVES |= st.text(max_size=8) | st.sampled_from(["a@b.example", "2026-03-01T11:00:00Z", "", "  ", "EUR", "12.5"])
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4), max_leaves=12
+)
+RECORDS = st.dictionaries(WORDS, VALUES, max_size=8)
+
+
+@settings(max_examples=300, deadline=None)
+@given(RECORDS, KINDS)
+def test_projected_and_whole_decoding_give_the_same(record: dict[str, Any], kind: str) -> None:
+    record = {**record, "kind": kind}
+    try:
+        line = msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        return
+    for projected, whole in PROGRAMS:
+        assert projected.map(line, NOW) == whole.map(line, NOW)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200) | VALUES.map(lambda value: msgspec.json.encode(repr(value))))
+def test_no_line_raises(line: bytes) -> None:
+    for program, _ in PROGRAMS:
+        result = program.map(line, NOW)
+        assert not result.events or not result.ignored
+
+
+def test_generated_code_reads_only_what_we_named() -> None:
+    """docs/decisions/0001: attributes are ``k`` and digits, names are ours, and there is no other way into Python."""
+    allowed = (ast.Attribute, ast.Name)
+    for program, _ in PROGRAMS:
+        for transform in program.transforms:
+            for node in ast.walk(transform.tree):
+                if isinstance(node, ast.Attribute):
+                    assert node.attr[0] == "k"
+                    assert node.attr[1:].isdigit()
+                if isinstance(node, ast.Call):
+                    assert isinstance(node.func, ast.Name)
+                assert not isinstance(node, ast.Import | ast.ImportFrom | ast.Lambda | ast.Global | ast.Nonlocal)
+            assert any(isinstance(node, allowed) for node in ast.walk(transform.tree))
+
+
+def test_the_same_record_and_clock_give_the_same_bytes() -> None:
+    program = mapper.load(ROOT / "mappings" / "storefront.yaml")
+    line = (ROOT / "mappings" / "samples" / "storefront.jsonl").read_bytes().splitlines()[5]
+    first = [event.encoded for event in program.map(line, NOW).events]
+    assert first == [event.encoded for event in program.map(line, NOW).events]
+    assert first == [event.encoded for event in program.map(msgspec.json.decode(line), NOW).events]
+
+
+def test_a_failure_points_into_the_mapping_and_shows_its_line(tmp_path: Path) -> None:
+    import traceback
+
+    from mapper.errors import RecordError
+    from mapper.values import Context
+
+    path = tmp_path / "m.yaml"
+    text = (Path(__file__).parent / "specs" / "language" / "shapes.yaml").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    program = mapper.load(path)
+    record = {"kind": "long", "at": 1772366000123, "one": "a@b.example"}
+    problem = program.map(record, NOW).problems[0]
+    assert problem.span is not None
+    line = text.splitlines()[problem.span.line - 1]
+    assert line[problem.span.column - 1 : problem.span.end - 1].endswith("to_time(zone='Europe/Berlin')")
+    assert problem.parameter == "event_time"
+    data = program.compiled.projection.decoder.decode(msgspec.json.encode(record))
+    try:
+        program.transforms[1].function(data, Context(NOW))
+    except RecordError:
+        shown = traceback.format_exc()
+    assert f'File "{path}", line {problem.span.line}' in shown
+    assert "to_time(zone='Europe/Berlin')" in shown
+
+
+def test_an_included_file_keeps_its_own_places(tmp_path: Path) -> None:
+    (tmp_path / "shared.yaml").write_text('let:\n  total: "{{ cents / parts }}"\n')
+    (tmp_path / "m.yaml").write_text(
+        "version: 1\ndestination: meta\ninclude: [shared.yaml]\nevents:\n  Lead:\n    parameters:\n"
+        "      event_time: 1772366000\n      action_source: other\n      event_id: x\n"
+        '      user_data: {em: a@b.example}\n      custom_data: {score: "{{ total }}"}\n'
+    )
+    program = mapper.load(tmp_path / "m.yaml")
+    problem = program.map({"cents": 1, "parts": 0}, NOW).problems[0]
+    assert (problem.code, str(problem.span)) == ("division-by-zero", f"{tmp_path / 'shared.yaml'}:2:14")
