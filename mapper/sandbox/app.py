@@ -12,7 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..destination import Destination
-from . import replies
+from . import page, replies
+from .api import Api
+from .bell import Bell
 from .endpoint import Endpoint, Options
 from .faults import Fault, Plan
 from .guard import LOOPBACK, Guard
@@ -43,15 +45,19 @@ def create_app(
     """
     plan = Plan(faults, seed=seed)
     endpoint = Endpoint(destination, store, options, plan, clock)
+    bell = Bell()
+    store.listen(bell.ring)
     pixel = Pixel(endpoint.judge, store, options.pixel_id, clock)
     routes = [
+        *page.routes(),
+        *Api(store, endpoint, bell, clock).routes(),
         Route("/{version}/{pixel}/events", endpoint.events, methods=_METHODS),
         Route("/{pixel}/events", endpoint.events, methods=_METHODS),
         Route("/tr", pixel.tr, methods=["GET", "POST"]),
         Route("/{path:path}", _nowhere, methods=_METHODS),
     ]
     app = Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts)])
-    app.state.plan = plan
+    app.state.plan, app.state.bell = plan, bell
     return app
 
 

@@ -67,8 +67,8 @@ class Store:
 
     def _load(self) -> None:
         db = self.db
-        self._events = db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0]
-        self._requests = db.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()[0]
+        self._events: int = db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0]
+        self._requests: int = db.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()[0]
         self._count = db.execute("SELECT count(*) FROM events").fetchone()[0]
         self._pixels = db.execute("SELECT count(*) FROM persons").fetchone()[0] > 0
         self.pruned: Counter[str] = Counter(dict(db.execute("SELECT name, number FROM totals")))
@@ -79,6 +79,16 @@ class Store:
         )
         for digest, number in rows:
             self._open.setdefault(digest, []).append(number)
+
+    @property
+    def last(self) -> int:
+        """The number of the newest event."""
+        return self._events
+
+    @property
+    def last_request(self) -> int:
+        """The number of the newest request."""
+        return self._requests
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call ``listener`` after every change, from whichever thread made it."""
