@@ -102,6 +102,26 @@ def _reason(problem: Refusal) -> dict[str, str]:
     return {key: value for key, value in said.items() if value}
 
 
+def opened(data: bytes) -> Line | None:
+    """The line that a dead letter was written for, or None if ``data`` is no dead letter."""
+    try:
+        letter = msgspec.json.decode(data, type=_Letter)
+        kept = letter.text.encode() if letter.text else bytes.fromhex(letter.bytes)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return None
+    return Line(letter.file, letter.line, letter.offset, bytes(letter.record) if letter.record else kept)
+
+
+class _Letter(msgspec.Struct):
+    file: str
+    line: int
+    offset: int
+    reasons: list[dict[str, str]]
+    record: msgspec.Raw = msgspec.Raw()
+    text: str = ""
+    bytes: str = ""
+
+
 def _kept(data: bytes) -> dict[str, Any]:
     """The record as it was: as JSON if it is, else as text; bytes that are no UTF-8 as their hexadecimal digits."""
     try:

@@ -38,12 +38,20 @@ _UNSAFE: Final = re.compile(
 )
 """Control characters but the tab, what turns the direction of text, and what has no width to see."""
 
+_OURS: Final = re.compile("(\x1b\\[(?:0|1|2|31|32|33|36|1;31|1;33)m)")
+
 Paint = Callable[[str, str], str]
 
 
 def visible(text: str) -> str:
     """``text`` on one line, every character that could deceive a reader or steer a terminal shown as ``\\x1b``."""
     return _UNSAFE.sub(_code, text)
+
+
+def safe(text: str) -> str:
+    """``text`` in several lines and with our own colours, everything else in it as ``visible``."""
+    parts = _OURS.split(text)
+    return "".join(part if index % 2 else "\n".join(map(visible, part.split("\n"))) for index, part in enumerate(parts))
 
 
 def _code(match: re.Match[str]) -> str:
@@ -125,13 +133,15 @@ def _cut(drawn: list[tuple[str, int]], start: int, end: int) -> tuple[str, int, 
 
 def summary(problems: Sequence[Problem], *, colour: bool = False) -> str:
     """``3 errors, 1 warning``"""
+    errors = sum(problem.level == "error" for problem in problems)
+    return counted(errors, len(problems) - errors, colour=colour)
+
+
+def counted(errors: int, warnings: int, *, colour: bool = False) -> str:
+    """``3 errors, 1 warning``; what is none is not named."""
     paint = _painter(colour)
-    counts = []
-    for level in ("error", "warning"):
-        count = sum(problem.level == level for problem in problems)
-        if count:
-            counts.append(paint(level, f"{count} {level}{'s' if count > 1 else ''}"))
-    return ", ".join(counts)
+    counts = (("error", errors), ("warning", warnings))
+    return ", ".join(paint(level, f"{count} {level}{'s' if count > 1 else ''}") for level, count in counts if count)
 
 
 def as_json(problems: Iterable[Problem]) -> str:

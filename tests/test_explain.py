@@ -309,3 +309,19 @@ def test_the_command_refuses(arguments: list[str], message: str, folder: Path) -
     found = run("explain", "m.yaml", *arguments, cwd=folder)
     assert found.returncode == 2
     assert message in found.stderr.decode()
+
+
+def test_a_dead_letter_is_opened(folder: Path) -> None:
+    bad = json.dumps({**WHOLE, "currency": "euros"}, separators=(",", ":"))
+    (folder / "in.jsonl").write_text(f'{bad}\nnot json\n{{"type": "x"}}\n')
+    now = str(NOW)
+    needs = '    required: [custom_data.currency]\n    parameters:\n      event_id: "o-'
+    (folder / "m.yaml").write_text(WIDE.replace('    parameters:\n      event_id: "o-', needs))
+    assert run("map", "m.yaml", "in.jsonl", "--now", now, "--dead-letters", "dead.jsonl", cwd=folder).returncode == 1
+    found = run("explain", "m.yaml", "dead.jsonl", "--now", now, "--event", "Purchase", cwd=folder)
+    assert found.stdout.decode().startswith("in.jsonl:1\n")
+    assert "could not be used: it is no currency" in found.stdout.decode()
+    assert "dead.jsonl:1 is a dead letter" in found.stderr.decode()
+    second = run("explain", "m.yaml", "dead.jsonl", "--line", "2", "--now", now, cwd=folder).stdout.decode()
+    assert second.startswith("in.jsonl:2\n")
+    assert "The record is dead: the line is not valid JSON" in second

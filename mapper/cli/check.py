@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -90,7 +89,7 @@ def _try(program: Program, sample: tuple[str, ...], form: str) -> None:
     """Map sample records and show what they give."""
     coverage = cover(program, _lines(program, sample))
     if form == "json":
-        click.echo(json.dumps(coverage.as_dict(), indent=2, ensure_ascii=False))
+        click.echo(diagnostics.to_json(coverage.as_dict()))
         return
     from .coverage import as_html, show
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ..cleaning import CODES
 from ..coverage import Coverage, EventCoverage, ParameterCoverage
+from ..diagnostics import visible
 
 
 def show(coverage: Coverage, console: Console) -> None:
@@ -26,16 +27,16 @@ def show(coverage: Coverage, console: Console) -> None:
         console.print()
         console.print(_table(event))
         for reason, count in event.reasons.most_common(8):
-            console.print(Text(f"  {count:>7,}  {reason.message} [{reason.code}]", style="red"))
+            console.print(Text(visible(f"  {count:>7,}  {reason.message} [{reason.code}]"), style="red"))
     for title, rows in _lists(coverage):
         console.print()
         console.print(Text(title, style="bold"))
         for row in rows:
-            console.print(Text(f"  {row}"))
+            console.print(Text(visible(f"  {row}")))
 
 
 def _table(event: EventCoverage) -> Table:
-    title = Text(f"{event.key}: {event.made:,} made, {event.refused:,} refused", style="bold")
+    title = Text(visible(f"{event.key}: {event.made:,} made, {event.refused:,} refused"), style="bold")
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("parameter")
     table.add_column("filled", justify="right")
@@ -43,10 +44,12 @@ def _table(event: EventCoverage) -> Table:
     table.add_column("when it is empty")
     for one in event.parameters.values():
         share = _share(one)
-        name = Text(one.path + (" *" if one.required else ""))
+        name = Text(visible(one.path) + (" *" if one.required else ""))
         shade = "dim" if one.literal else "green" if share >= 0.95 else "yellow" if share > 0 else "red"
         percent = "always" if one.literal else f"{share:.0%}"
-        table.add_row(name, Text(percent, style=shade), Text(_bar(share), style=shade), Text(_why(one), style="dim"))
+        table.add_row(
+            name, Text(percent, style=shade), Text(_bar(share), style=shade), Text(visible(_why(one)), style="dim")
+        )
     return table
 
 
@@ -143,4 +146,4 @@ def _row(one: ParameterCoverage) -> str:
 
 
 def _safe(text: Any) -> str:
-    return html.escape(str(text), quote=True)
+    return html.escape(visible(str(text)), quote=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from ..dead_letters import opened
+from ..diagnostics import to_json, visible
 from ..errors import DeliveryError
 from ..explain import explain
 from ..program import Program, Replay, load
@@ -20,7 +22,7 @@ Examples:
   mapper explain mappings/storefront.yaml orders.jsonl
   mapper explain mappings/storefront.yaml orders.jsonl --line 17 --event Purchase
   mapper explain mappings/storefront.yaml orders.jsonl --parameter user_data.em --show-values
-  echo '{"type": "page"}' | mapper explain mappings/storefront.yaml -
+  mapper explain mappings/storefront.yaml storefront.dead.jsonl
 
 Say why a record becomes an event or does not: each condition, and for each parameter its expression, what the record
 holds, every filter, cleaning and hashing, and the outcome. Values are not shown unless you ask: they may be personal
@@ -53,14 +55,12 @@ def command(
     moment, shift = time.time() if now is None else now, 0
     if replay is not None:
         moment, shift = replay.clock(moment)
-        say(f"{record} is a sample: its times are moved as if it had been recorded just now.")
+        say(f"{line.file} is a sample: its times are moved as if it had been recorded just now.")
     explanation = explain(program, line.data, moment, shift=shift, event=event)
     if form == "json":
-        from ..diagnostics import to_json
-
         click.echo(to_json(as_dict(explanation, parameter, values=show_values)))
         return 0
-    click.echo(f"{line.file}:{line.number}")
+    click.echo(visible(f"{line.file}:{line.number}"))
     shown = 0
     for text in told(explanation, parameter, values=show_values, colour=coloured(sys.stdout)):
         click.echo(text)
@@ -79,12 +79,16 @@ def _check_event(program: Program, event: str) -> None:
 
 
 def _line(program: Program, record: str, number: int) -> tuple[Line, Replay | None]:
-    """The line of a file, or the whole of a file that is one JSON object over several lines."""
+    """The line of a file, the record in a dead letter, or a whole file that is one JSON object over several lines."""
     [given, *_] = inputs(record)
     replay = program.replay(given.path) if given.path is not None else None
     for line in lines(given):
         if line.number == number:
-            return _whole(given.path, line), replay
+            letter = opened(line.data)
+            if letter is None:
+                return _whole(given.path, line), replay
+            say(f"{record}:{number} is a dead letter: the record in it is explained.")
+            return letter, program.replay(letter.file)
     raise DeliveryError("no-such-line", f"{given.name} has no line {number}", 2)
 
 

@@ -6,13 +6,16 @@ stdout is data; everything else goes to stderr. Exit codes are a contract (docs/
 from __future__ import annotations
 
 import importlib
+import io
 import os
+import shutil
 import signal
 import sys
-from typing import Any, Final, NoReturn
+from typing import Any, BinaryIO, Final, NoReturn
 
 import click
 
+from .. import __version__
 from ..errors import DeliveryError, MapperError, MappingError
 
 VERBS: Final = {
@@ -30,6 +33,10 @@ VERBS: Final = {
 """The verbs, in the order in which they are needed."""
 
 
+class ReaderGoneError(Exception):
+    """Whoever reads our output has enough (``| head``)."""
+
+
 class Verbs(click.Group):
     """Imports a verb when it is called or asked for help."""
 
@@ -41,6 +48,12 @@ class Verbs(click.Group):
             return None
         command: click.Command = importlib.import_module(f".{name}", __package__).command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would end with 1, which means findings
+            raise ReaderGoneError from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -74,13 +87,17 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Run the command and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name is no reason to fail
     sys.exit(_run(sys.argv[1:]))
 
 
 def _run(arguments: list[str]) -> int:
     try:
         code = group.main(arguments, prog_name="mapper", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -90,7 +107,7 @@ def _run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.exceptions.Abort):
         say("Interrupted.")
         return 130
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderGoneError):
         return _quiet()
     except MappingError as error:
         from ..diagnostics import render
@@ -103,35 +120,68 @@ def _run(arguments: list[str]) -> int:
     except MapperError as error:
         say(f"mapper: {error}")
         return 2
+    except OSError as error:  # a full disk, say: the message of the system, which names files and no values
+        say(f"mapper: {error.strerror or 'the system refused'}" + (f": {error.filename}" if error.filename else ""))
+        _quiet()
+        return 5
     except Exception as error:  # noqa: BLE001 - the outermost frame: whatever comes here is a mistake of ours
         return _bug(error)
 
 
 def _quiet() -> int:
-    """Whoever reads our output has enough (``| head``): end without a word, as other tools do."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 128 + signal.SIGPIPE
+    """Nobody takes our output any more: end without a word about it, as other tools do."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + getattr(signal, "SIGPIPE", 13)
 
 
 def _bug(error: Exception) -> int:
     """A mistake of ours. Code and places are shown; the exception's text may hold a value, so it is left out."""
     import traceback
 
-    say("mapper: internal error. Nothing that was recorded is lost. Please report it with these lines:")
-    say("".join(traceback.format_tb(error.__traceback__)) + f"  {type(error).__name__}")
+    frames = "".join(
+        f"  {frame.filename}:{frame.lineno} in {frame.name}\n" for frame in traceback.extract_tb(error.__traceback__)
+    )
+    say(f"mapper: internal error: {type(error).__name__}. This is a mistake of ours, not of your records.")
+    say("Nothing that was recorded is lost. Please report it with these lines; they hold no record and no token:")
+    say(f"{frames}  mapper {__version__}, Python {sys.version.split()[0]}, {sys.platform}")
     return 70
 
 
 def say(text: str) -> None:
-    """Write to stderr; if nobody listens there, that is no reason to fail."""
+    """Write to stderr what is safe to show; if nobody listens there, that is no reason to fail."""
+    from ..diagnostics import safe
+
     try:
-        click.echo(text, err=True)
-    except BrokenPipeError:
+        click.echo(safe(text), err=True)
+    except OSError:
         return
+
+
+def tell(text: str) -> None:
+    """Write to stdout what is safe to show."""
+    from ..diagnostics import safe
+
+    click.echo(safe(text))
+
+
+def data() -> BinaryIO:
+    """Where data goes: stdout, as bytes.
+
+    raises  DeliveryError if it is closed
+    """
+    if sys.stdout is None:
+        raise DeliveryError("no-output", "standard output is closed, so the events have nowhere to go", 2)
+    return sys.stdout.buffer
+
+
+def width(stream: Any) -> int:
+    """The columns of a terminal; 0 for a file or a pipe, which know no columns."""
+    return shutil.get_terminal_size().columns if stream is not None and stream.isatty() else 0
 
 
 def coloured(stream: Any) -> bool:
     """Whether a stream is a terminal that wants colour."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or bool(stream.isatty())
+    return bool(os.environ.get("FORCE_COLOR")) or bool(stream is not None and stream.isatty())

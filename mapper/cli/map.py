@@ -12,8 +12,8 @@ from ..dead_letters import DeadLetters
 from ..program import Program, Refusal, Result, load
 from ..report import Events, Reason, Records, refused, warned
 from ..source import Line, inputs, lines
-from .main import coloured, say
-from .summary import reasons
+from .main import coloured, data, say, width
+from .summary import reasons, sum_of_records
 
 HELP = """\b
 Examples:
@@ -49,7 +49,7 @@ def command(mapping: str, records: tuple[str, ...], dead_letters: Path | None, n
                 if replay is not None:
                     moment, shift = replay.clock(moment)
                 run.take(line, moment, shift)
-    sys.stdout.buffer.flush()
+    run.output.flush()
     if not quiet:
         run.say()
     return 1 if run.refused else 0
@@ -61,7 +61,8 @@ class _Mapping:
         self.records, self.events = Records(), Events()
         self.refused: dict[Reason, int] = {}
         self.warnings: dict[Reason, int] = {}
-        self.write = sys.stdout.buffer.write
+        self.output = data()
+        self.write = self.output.write
 
     def take(self, line: Line, now: float, shift: int) -> None:
         if not line.fault and not line.data.strip():
@@ -91,9 +92,8 @@ class _Mapping:
 
     def say(self) -> None:
         """The summary."""
-        records = self.records
-        say(
-            f"{records.read} records read = {records.mapped} mapped + {records.ignored} ignored + {records.dead} dead; "
-            f"{self.events.made} events"
-        )
-        say(reasons(self.refused, self.warnings, colour=coloured(sys.stderr)))
+        colour = coloured(sys.stderr)
+        say(sum_of_records(self.records, colour=colour))
+        say(f"{self.events.made:>9,} events made")
+        if said := reasons(self.refused, self.warnings, colour=colour, width=width(sys.stderr)):
+            say(f"\n{said}")

@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from ..destination import Destination, load_destination
+from ..diagnostics import counted, to_json
 from ..errors import DeliveryError
 from ..payload import check_payload, commented, sample_payload
-from .main import coloured, say
+from .main import coloured, say, tell
 
 HELP = """\b
 Examples:
@@ -43,18 +44,16 @@ def check(file: str, destination: str, strict: bool, form: str, now: float | Non
     errors = sum(finding.level == "error" for finding in findings)
     if form == "json":
         names = ("path", "rule", "level", "message", "remedy")
-        click.echo(json.dumps([{name: getattr(one, name) for name in names} for one in findings], indent=2))
+        click.echo(to_json([{name: getattr(one, name) for name in names} for one in findings]))
         return 1 if errors else 0
     bold, red, yellow, end = ("\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[0m") if coloured(sys.stdout) else ("",) * 4
     for finding in findings:
         shade = red if finding.level == "error" else yellow
-        click.echo(
-            f"{bold}{finding.path or 'body'}{end}: {shade}{finding.level}{end}: {finding.message} [{finding.rule}]"
-        )
+        tell(f"{bold}{finding.path or 'body'}{end}: {shade}{finding.level}{end}: {finding.message} [{finding.rule}]")
         if finding.remedy:
-            click.echo(f"   help: {finding.remedy}")
+            tell(f"   help: {finding.remedy}")
     warnings = len(findings) - errors
-    say(f"{errors} errors, {warnings} warnings" if findings else "Nothing is wrong with it.")
+    say(counted(errors, warnings) if findings else "Nothing is wrong with it.")
     return 1 if errors else 0
 
 

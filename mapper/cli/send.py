@@ -18,7 +18,7 @@ from ..pipeline import CONCURRENCY, Switch, send
 from ..program import Program, load
 from ..report import Report, Tally
 from ..source import inputs
-from .main import coloured, say
+from .main import coloured, say, width
 from .summary import summary
 
 HELP = """\b
@@ -82,7 +82,7 @@ def command(
     if report_file is not None:
         _write(report_file, report)
     if not quiet:
-        say(summary(report, colour=coloured(sys.stderr)))
+        say(summary(report, colour=coloured(sys.stderr), width=width(sys.stderr), mapping=mapping))
     return report.exit_code
 
 

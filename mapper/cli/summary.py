@@ -2,103 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
-from ..report import Reason, Report
+from ..report import Reason, Records, Report
 
 _GREEN, _RED, _YELLOW, _DIM, _BOLD, _END = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _MOST: Final = 12
+_MOST_PLACES: Final = 3
+_INDENT: Final = " " * 11
 Paint = Callable[[str, str], str]
 _IGNORED: Final = {
-    "rule": "by an 'ignore' rule",
-    "no-event": "no event is meant for them",
-    "consent": "consent was withheld",
+    "rule": "ignored: by an 'ignore' rule",
+    "no-event": "ignored: no event is meant for them",
+    "consent": "ignored: consent was withheld",
 }
 
 
-def summary(report: Report, *, colour: bool) -> str:
-    """A finished run in a few lines."""
-    records, events = report.records, report.events
+@dataclass(slots=True)
+class _Group:
+    """One reason, whatever the event: the events that it concerns, by the place in the mapping."""
+
+    message: str
+    code: str
+    total: int = 0
+    places: dict[str, Counter[str]] = field(default_factory=dict)
+
+
+def summary(report: Report, *, colour: bool, width: int = 0, mapping: str = "") -> str:
+    """A finished run.
+
+    width    columns to wrap long reasons at; 0 for no wrapping
+    mapping  the mapping's file, to say how to look into a refused record
+    """
     paint = _painter(colour)
+    events = report.events
     lines = [
-        _sum("records read", records.read, (("mapped", records.mapped, _GREEN), ("ignored", records.ignored, _DIM),
-             ("dead", records.dead, _RED)), paint),
-        _sum("events made", events.made, (("sent", events.sent, _GREEN), ("rejected", events.rejected, _RED),
-             ("pending", events.pending, _YELLOW)), paint),
-    ]  # fmt: skip
-    if records.blank:
-        lines.append(f"  {records.blank:,} blank lines were skipped.")
-    for name, count in sorted(report.by_event.items(), key=lambda item: (-item[1], item[0])):
-        lines.append(f"    {count:>8,}  {name}")
-    for reason, count in sorted(report.ignored.items()):
-        lines.append(paint(_DIM, f"    {count:>8,}  ignored: {_IGNORED.get(reason, reason)}"))
-    said = reasons(report.refused, report.warnings, colour=colour)
-    if said:
-        lines += ["", said]
+        sum_of_records(report.records, colour=colour),
+        _sum(
+            "events made",
+            events.made,
+            (
+                ("sent", events.sent, _GREEN),
+                ("rejected", events.rejected, _RED),
+                ("pending", events.pending, _YELLOW),
+            ),
+            paint,
+        ),
+        *_counts(report, paint),
+    ]
+    said = reasons(report.refused, report.warnings, colour=colour, width=width)
+    lines += ["", said] if said else []
     if report.rejected:
-        lines += ["", paint(_RED, "Rejected by the destination:")]
-        lines += [
-            f"    {count:>8,}  {reason.event}: {reason.message} [{reason.code}]"
-            for reason, count in report.rejected.items()
-        ]
-    lines += ["", *_ending(report, paint)]
+        lines += ["", paint(_RED, "Rejected by the destination:"), *_grouped(report.rejected, paint, width)]
+    lines += ["", *_ending(report, paint, mapping)]
     return "\n".join(lines)
 
 
-def reasons(refused: Mapping[Reason, int], warnings: Mapping[Reason, int], *, colour: bool) -> str:
+def sum_of_records(records: Records, *, colour: bool) -> str:
+    """``8 records read = 5 mapped + 1 ignored + 2 dead``"""
+    parts = (("mapped", records.mapped, _GREEN), ("ignored", records.ignored, _DIM), ("dead", records.dead, _RED))
+    blank = f"  ({records.blank:,} blank line{'s' if records.blank > 1 else ''} skipped)" if records.blank else ""
+    paint = _painter(colour)
+    return _sum("records read", records.read, parts, paint) + paint(_DIM, blank)
+
+
+def _counts(report: Report, paint: Paint) -> Iterator[str]:
+    """How many of each event were made, and why records were ignored."""
+    for name, count in sorted(report.by_event.items(), key=lambda item: (-item[1], item[0])):
+        yield f"    {count:>8,}  {name}"
+    for reason, count in sorted(report.ignored.items()):
+        yield paint(_DIM, f"    {count:>8,}  {_IGNORED.get(reason, reason)}")
+
+
+def reasons(refused: Mapping[Reason, int], warnings: Mapping[Reason, int], *, colour: bool, width: int = 0) -> str:
     """Why records or events were refused, the most frequent first, each with its place in the mapping."""
     paint = _painter(colour)
     lines: list[str] = []
     if refused:
-        lines.append(paint(_RED, "Refused:"))
-        lines += _listed(refused, paint)
+        lines += [paint(_RED, "Refused:"), *_grouped(refused, paint, width)]
     if warnings:
+        lines += [""] if lines else []
         lines.append(paint(_YELLOW, "Left out of events that were made all the same:"))
-        ordered = sorted(warnings.items(), key=lambda item: (-item[1], item[0]))
-        for reason, count in ordered[:_MOST]:
-            lines.append(f"    {count:>8,}  {reason.parameter}: {reason.message} [{reason.code}]")
-        lines += _more(len(ordered))
+        lines += _grouped(warnings, paint, width)
     return "\n".join(lines)
 
 
-def _listed(refused: Mapping[Reason, int], paint: Paint) -> list[str]:
-    lines: list[str] = []
-    ordered = sorted(refused.items(), key=lambda item: (-item[1], item[0]))
-    for reason, count in ordered[:_MOST]:
-        event = f"{reason.event}: " if reason.event else ""
-        lines.append(f"    {count:>8,}  {event}{reason.message} [{reason.code}]")
-        if reason.place:
-            lines.append(f"              {reason.place}")
-    return lines + _more(len(ordered))
+def _grouped(counts: Mapping[Reason, int], paint: Paint, width: int) -> Iterator[str]:
+    """Reasons with their places, the same reason of several events told once."""
+    groups: dict[tuple[str, str], _Group] = {}
+    for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        message = reason.message
+        if reason.parameter and reason.parameter.split("[")[0] not in message:
+            message = f"{reason.parameter}: {message}"
+        group = groups.setdefault((reason.code, message), _Group(message, reason.code))
+        group.total += count
+        group.places.setdefault(reason.place, Counter())[reason.event] += count
+    ordered = sorted(groups.values(), key=lambda group: (-group.total, group.message))
+    for group in ordered[:_MOST]:
+        first, *rest = _wrapped(f"{group.message} [{group.code}]", width)
+        yield f"{group.total:>9,}  {first}"
+        yield from (f"{_INDENT}{line}" for line in rest)
+        for place in _places(group.places):
+            yield paint(_DIM, f"{_INDENT}{place}")
+    if len(ordered) > _MOST:
+        yield f"{_INDENT}and {len(ordered) - _MOST} more reasons: --report FILE has them all"
 
 
-def _more(count: int) -> list[str]:
-    return [f"              and {count - _MOST} more reasons: see --report"] if count > _MOST else []
+def _places(places: Mapping[str, Counter[str]]) -> Iterator[str]:
+    """``mappings/shop.yaml:36:9  Purchase 19, Lead 3``"""
+    for place, events in list(places.items())[:_MOST_PLACES]:
+        named = ", ".join(f"{event} {count:,}" for event, count in events.most_common(4) if event)
+        more = f" and {len(events) - 4} more" if len(events) > 4 else ""
+        if place or named:
+            yield "  ".join(filter(None, (place, named + more)))
+    if len(places) > _MOST_PLACES:
+        yield f"and {len(places) - _MOST_PLACES} more places"
 
 
-def _sum(label: str, total: int, parts: tuple[tuple[str, int, str], ...], paint: Paint) -> str:
+def _wrapped(text: str, width: int) -> list[str]:
+    if not width:
+        return [text]
+    return textwrap.wrap(text, max(width - len(_INDENT), 40), break_long_words=False, break_on_hyphens=False) or [text]
+
+
+def _sum(label: str, total: int, parts: Iterable[tuple[str, int, str]], paint: Paint) -> str:
     said = " + ".join(paint(shade, f"{count:,} {name}") if count else f"0 {name}" for name, count, shade in parts)
     return f"{paint(_BOLD, f'{total:>9,} {label:<12}')} = {said}"
 
 
-def _ending(report: Report, paint: Paint) -> list[str]:
-    lines: list[str] = []
+def _ending(report: Report, paint: Paint, mapping: str) -> Iterator[str]:
+    """What happened to the run itself, and what to do next."""
     if report.stopped is not None:
-        lines.append(paint(_RED, f"Stopped: {report.stopped.message}"))
+        yield paint(_RED, f"Stopped: {report.stopped.message}")
         if report.stopped.hint:
-            lines.append(f"  help: {report.stopped.hint}")
-        if report.events.pending:
-            lines.append(f"  {report.events.pending:,} events are pending: nothing of them was accepted. Run it again.")
+            yield f"  help: {report.stopped.hint}"
+    if report.events.pending:
+        pending = "1 event is" if report.events.pending == 1 else f"{report.events.pending:,} events are"
+        yield f"{pending} pending: not accepted, and not refused. Run it again" + (
+            "." if report.exit_code == 3 else " when that is done."
+        )
     if report.dead_letters_written:
         letters = "dead letter" if report.dead_letters_written == 1 else "dead letters"
-        lines.append(f"{report.dead_letters_written:,} {letters} in {report.dead_letters}; they hold the records")
+        yield f"{report.dead_letters_written:,} {letters} in {report.dead_letters}; they hold the records"
+        if mapping:
+            yield paint(_DIM, f"  to see why, step by step: mapper explain {mapping} {report.dead_letters} --line 1")
     if report.dry_run:
-        lines.append("A dry run: nothing was sent.")
+        yield "A dry run: nothing was sent."
     requests = f"{report.requests:,} request{'s' if report.requests != 1 else ''}"
     retries = f", {report.retries:,} of them again" if report.retries else ""
-    lines.append(paint(_DIM, f"{requests}{retries} to {report.to} in {report.seconds:.1f} s"))
-    return lines
+    yield paint(_DIM, f"{requests}{retries} to {report.to} in {report.seconds:.1f} s")
 
 
 def _plain(shade: str, text: str) -> str:
@@ -106,4 +162,4 @@ def _plain(shade: str, text: str) -> str:
 
 
 def _painter(colour: bool) -> Paint:
-    return (lambda shade, text: f"{shade}{text}{_END}") if colour else _plain
+    return (lambda shade, text: f"{shade}{text}{_END}" if text else "") if colour else _plain
