@@ -10,7 +10,21 @@ from .records import EVENT_COLUMNS, REQUEST_COLUMNS, Request, Stored
 from .store import Store
 
 MOST_ROWS: Final = 500
-SPANS: Final = (60, 300, 900, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400)
+SPANS: Final = (
+    60,
+    120,
+    300,
+    900,
+    1800,
+    3600,
+    3 * 3600,
+    6 * 3600,
+    12 * 3600,
+    86_400,
+    3 * 86_400,
+    7 * 86_400,
+    30 * 86_400,
+)
 BARS: Final = 60
 _ROW: Final = (
     "id",

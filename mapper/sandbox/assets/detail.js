@@ -39,7 +39,7 @@ function verdict(event, open, show) {
     const decisive = event.findings.find((one) => one.decisive);
     return h("section", { class: "callout refused" },
       h("h3", {}, "Refused"),
-      h("p", {}, sentence(event.message)),
+      h("p", {}, sentence(event.message, event.path)),
       event.path ? h("p", { class: "where" }, "at ", h("a", { href: "#raw", class: "mono", onclick: (click) => jump(click, event.path) }, event.path)) : null,
       h("p", {}, event.remedy),
       h("p", { class: "quiet" }, `Rule ${event.rule}${decisive?.title ? `: ${decisive.title}` : ""}`, decisive?.source ? h("a", { href: decisive.source, target: "_blank", rel: "noopener noreferrer" }, "Meta's page") : null),
@@ -78,7 +78,7 @@ function remarks(event) {
   if (!others.length) return null;
   return h("section", {}, h("h3", {}, event.verdict === "refused" ? "Also wrong" : "Remarks"),
     h("ul", { class: "remarks" }, others.slice(0, 50).map((one) => h("li", { class: one.level },
-      h("p", {}, sentence(one.message), " ", h("span", { class: "quiet" }, one.remedy)),
+      h("p", {}, sentence(one.message, one.path), " ", h("span", { class: "quiet" }, one.remedy)),
       h("p", { class: "where" }, one.path ? h("a", { href: "#raw", class: "mono", onclick: (click) => jump(click, one.path) }, one.path) : null, h("span", { class: "tag" }, one.rule))))));
 }
 
@@ -152,7 +152,7 @@ function write(any, path, depth, before, comma, wrong, lines) {
 
 function line(path, depth, name, text, after, wrong) {
   const found = path ? wrong.get(path) : undefined;
-  const kind = text.startsWith('"') ? "text" : /^[-0-9tfn]/.test(text) ? "plain" : "";
+  const kind = text.startsWith('"') ? "text" : /^[-0-9tfn]/.test(text) ? "atom" : "";
   return h("span", { class: found ? `line ${found.level}` : "line", "data-path": path || null, title: found ? `${found.message} [${found.rule}]` : null },
     "  ".repeat(depth), name ? [h("span", { class: "key" }, JSON.stringify(name)), ": "] : null, h("span", { class: kind }, text), after, "\n");
 }
@@ -166,4 +166,10 @@ function jump(click, path) {
   setTimeout(() => found.classList.remove("pointed"), 1600);
 }
 
-const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".") : "");
+// A message as a sentence; a parameter's name at its start stays as it is written.
+function sentence(text, path = "") {
+  if (!text) return "";
+  const begins = text.split(" ")[0];
+  const isName = begins.includes("_") || begins === path.replace(/\[\d+\]$/, "").split(".").at(-1);
+  return (isName ? text : text[0].toUpperCase() + text.slice(1)) + (text.endsWith(".") ? "" : ".");
+}

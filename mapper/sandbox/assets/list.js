@@ -17,6 +17,7 @@ export class List {
     this.openKey = null;
     box.addEventListener("scroll", () => this.draw(), { passive: true });
     box.addEventListener("keydown", (event) => this.pressed(event));
+    box.addEventListener("focus", () => this.active < 0 && this.total && box.matches(":focus-visible") && this.move(Math.round(box.scrollTop / this.height())));
     new ResizeObserver(() => this.draw()).observe(box);
   }
 

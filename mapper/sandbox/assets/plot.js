@@ -26,5 +26,5 @@ export function plot(box, { bars, width }) {
   const said = `Arrivals in the last ${span(bars.length * width)}: ${number(sums[0])} accepted, ${number(sums[1])} refused, ${number(sums[2])} held`;
   const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": said });
   picture.append(svg("line", { class: "floor", x1: 0, x2: WIDTH, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5 }), ...drawn);
-  box.replaceChildren(picture, h("span", { class: "highest" }, sums.some(Boolean) ? `${number(highest)} per ${span(width)}` : ""));
+  box.replaceChildren(picture, h("span", { class: "highest" }, sums.some(Boolean) ? `peak ${number(highest)} in ${span(width)}` : ""));
 }

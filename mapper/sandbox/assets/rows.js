@@ -1,6 +1,6 @@
 // A row of the list: an event, or a request.
 
-import { bytes, counted, h, mark, number, time } from "./dom.js";
+import { VERDICTS, bytes, counted, h, mark, number, time } from "./dom.js";
 
 const KEY_GROUPS = [
   ["em", ["em"]],
@@ -37,7 +37,7 @@ function why(event) {
   if (event.merged === "kept") tags.push(h("span", { class: "tag merged", title: "Its copy was dropped" }, "merged"));
   if (event.merged === "repeat") tags.push(h("span", { class: "tag", title: "Same name and id came from the same side before" }, "sent before"));
   if (event.test_code) tags.push(h("span", { class: "tag" }, event.test_code));
-  if (event.attempts > 1) tags.push(h("span", { class: "tag", title: `Sent ${event.attempts} times` }, `×${event.attempts}`));
+  if (event.attempts > 1) tags.push(h("span", { class: "tag again", title: `Sent ${event.attempts} times` }, `×${event.attempts}`));
   const warned = event.warned ? h("span", { class: "warned", title: counted(event.warned, "remark") }, `${event.warned} !`) : null;
   const reason = event.verdict === "refused" ? [h("code", {}, event.path || "event"), h("span", { class: "rule" }, event.rule)] : event.verdict === "held" ? [h("span", { class: "quiet" }, "with its request")] : [];
   return [...reason, ...tags, warned].filter(Boolean);
@@ -70,5 +70,5 @@ export function requestRow(request) {
 function events(request) {
   const parts = [["accepted", request.accepted], ["refused", request.refused], ["held", request.held]].filter(([, count]) => count);
   if (!parts.length) return request.events ? h("span", { class: "quiet", title: "Not looked at" }, number(request.events)) : h("span", { class: "quiet" }, "–");
-  return h("span", { class: "split" }, parts.map(([kind, count]) => h("span", { class: kind, title: `${number(count)} ${kind}` }, number(count))));
+  return h("span", { class: "split" }, parts.map(([kind, count]) => h("span", { class: kind, title: `${number(count)} ${kind}` }, h("i", { "aria-hidden": "true" }, VERDICTS[kind].mark), number(count))));
 }

@@ -9,14 +9,14 @@ export function side(box, state, filter, choose) {
   const chosen = state.names.find((one) => one.name === filter.name);
   box.replaceChildren(
     group("Events", names(state, filter, choose), state.names.length ? null : "None yet"),
-    state.rules.length ? group("Why refused", rules(state, filter, choose)) : "",
+    state.rules.length ? group("Rules broken", rules(state, filter, choose)) : "",
     state.codes.length ? group("Test codes", codes(state, filter, choose)) : "",
     coverage(state, chosen),
   );
 }
 
 function group(title, rows, empty = null) {
-  return h("section", { class: "group" }, h("h2", {}, title), rows.length ? h("ul", {}, rows) : h("p", { class: "quiet" }, empty ?? ""));
+  return h("section", { class: title === "Rules broken" ? "group rules" : "group" }, h("h2", {}, title), rows.length ? h("ul", {}, rows) : h("p", { class: "quiet" }, empty ?? ""));
 }
 
 function entry({ label, value, pressed, title, bar = null, press }) {
@@ -29,7 +29,7 @@ function names(state, filter, choose) {
     const whole = one.accepted + one.refused + one.held;
     return entry({
       label: one.name || "(no name)",
-      value: number(whole + one.pixel),
+      value: one.refused ? [h("span", { class: "bad" }, percent(one.refused, whole)), number(whole + one.pixel)] : number(whole + one.pixel),
       pressed: filter.name === one.name && one.name !== "",
       title: `${number(one.accepted)} accepted, ${number(one.refused)} refused, ${number(one.held)} held, ${number(one.pixel)} from the pixel, ${number(one.merged)} merged with a copy`,
       bar: stacked(one, whole),
