@@ -149,15 +149,16 @@ class Builder(ListBuilding):
             self.problems.append(Problem(place.key_span(), "request-parameter", message, hint))
             return
         names = list(into.children or {})
-        close = difflib.get_close_matches(key, names, 1, 0.6)
+        close = _nearest(key, into)
         elsewhere = [path for path in self.destination.fields if path.rpartition(".")[2] == key]
         if elsewhere:
             above = elsewhere[0].rpartition(".")[0]
             hint = f"{self.destination.title} has it as {elsewhere[0]}: indent it below '{above}'."
             if "." not in elsewhere[0]:
                 hint = f"{self.destination.title} has it at the top of the event, not in {into.path}."
-        elif close:
-            hint = f"Did you mean '{close[0]}'?"
+        elif close is not None:
+            label = f" ({close.label})" if close.label and close.label.lower() != close.name else ""
+            hint = f"Did you mean '{close.name}'{label}?"
         elif "custom_data" in names:
             hint = "A parameter of your own goes below 'custom_data'."
         else:
@@ -286,3 +287,17 @@ class Builder(ListBuilding):
         for path in self.destination.fields:
             if path.startswith(f"{known.path}."):
                 self.produced.add(path)
+
+
+def _nearest(key: str, into: Field) -> Field | None:
+    """The parameter whose name, or whose name on the destination's own pages, is spelt most like ``key``."""
+    spelt: dict[str, Field] = {}
+    for child in (into.children or {}).values():
+        for text in (*child.labels, child.label, child.name):
+            spelt[_letters(text)] = child
+    close = difflib.get_close_matches(_letters(key), [text for text in spelt if text], 1, 0.6)
+    return spelt[close[0]] if close else None
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.lower() if character.isalnum())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..cleaning import CODES
 from ..report import Reason, Records, Report
 
 _GREEN, _RED, _YELLOW, _DIM, _BOLD, _END = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
@@ -84,10 +85,13 @@ def reasons(refused: Mapping[Reason, int], warnings: Mapping[Reason, int], *, co
     lines: list[str] = []
     if refused:
         lines += [paint(_RED, "Refused:"), *_grouped(refused, paint, width)]
-    if warnings:
-        lines += [""] if lines else []
-        lines.append(paint(_YELLOW, "Left out of events that were made all the same:"))
-        lines += _grouped(warnings, paint, width)
+    left_out = {reason: count for reason, count in warnings.items() if reason.code in CODES}
+    others = {reason: count for reason, count in warnings.items() if reason.code not in CODES}
+    titles = ("Left out of events that were made all the same:", left_out), ("Worth improving in events:", others)
+    for title, found in titles:
+        if found:
+            lines += [""] if lines else []
+            lines += [paint(_YELLOW, title), *_grouped(found, paint, width)]
     return "\n".join(lines)
 
 
@@ -104,10 +108,11 @@ def _grouped(counts: Mapping[Reason, int], paint: Paint, width: int) -> Iterator
     ordered = sorted(groups.values(), key=lambda group: (-group.total, group.message))
     for group in ordered[:_MOST]:
         first, *rest = _wrapped(f"{group.message} [{group.code}]", width)
-        yield f"{group.total:>9,}  {first}"
-        yield from (f"{_INDENT}{line}" for line in rest)
+        for line in (f"{group.total:>9,}  {first}", *(f"{_INDENT}{line}" for line in rest)):
+            said, code, _ = line.partition(f"[{group.code}]")
+            yield said + paint(_DIM, code)
         for place in _places(group.places):
-            yield paint(_DIM, f"{_INDENT}{place}")
+            yield from (paint(_DIM, f"{_INDENT}{line}") for line in _wrapped(place, width))
     if len(ordered) > _MOST:
         yield f"{_INDENT}and {len(ordered) - _MOST} more reasons: --report FILE has them all"
 
