@@ -202,6 +202,11 @@ def unexpected_character(source: str, offset: int, message: str) -> Complaint:
             f"the text after {character} is never closed",
             (f"Write {character} after its last character."),
         )
+    if character in (")", "]", "}") and ", expected " in message:
+        closing = message.rstrip("'")[-1]
+        opening = {")": "(", "]": "[", "}": "{"}[closing]
+        said = f"{opening!r} is not closed before {character!r}"
+        return offset, offset + 1, "unclosed", said, f"Write {closing!r} first."
     if character in (")", "]", "}"):
         return (
             offset,

@@ -236,7 +236,7 @@ def repeat(a: Any, b: Any) -> Any:
         return _nothing("multiply", a, b)
     if len(written) * count > MAX_REPEATED:
         raise RecordError("limit", f"repeated text is longer than {MAX_REPEATED:,} characters")
-    return written * count
+    return written * max(count, 0)
 
 
 def div(a: Any, b: Any) -> Any:

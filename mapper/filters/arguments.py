@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RecordError
-from ..values import MAX_ITEMS, is_empty, kind, text
+from ..values import MAX_ITEMS, MAX_TEXT, is_empty, kind, text
 
 
 def as_text(value: Any) -> str:
@@ -28,6 +28,8 @@ def whole_argument(value: Any, name: str) -> int:
     """An argument that is a whole number."""
     if type(value) is not int:
         raise RecordError("wrong-type", f"the argument '{name}' is {kind(value)}, not a whole number")
+    if abs(value) > MAX_TEXT:
+        raise RecordError("limit", f"the argument '{name}' is larger than {MAX_TEXT:,}")
     return value
 
 

@@ -150,7 +150,10 @@ def sum_(value: Any, attribute: Any = None, start: Any = 0) -> Any:
     total = start
     numbers = _present(value, attribute)
     if any(type(number) is float for number in numbers) and all(map(is_number, [start, *numbers])):
-        return math.fsum([start, *numbers])
+        try:
+            return math.fsum([start, *numbers])
+        except OverflowError:
+            raise RecordError("limit", "a number becomes too large") from None
     for number in numbers:
         total = plus(total, _checked(number))
     return total

@@ -105,6 +105,8 @@ def from_ms(value: Any) -> Any:
         value = float(value) if "." in value else int(value)
     if not is_number(value):
         raise RecordError("not-a-time", f"{kind(value)} was found where milliseconds are needed")
+    if not abs(value) < 1_000 * MILLISECONDS:
+        raise RecordError("not-a-time", "the number is too large to be a time")
     if abs(value) < MILLISECONDS:
         raise RecordError("seconds", "the number can only be seconds; leave from_ms away")
     return _whole(value / 1000)
