@@ -15,7 +15,19 @@ from .app import create_app
 from .endpoint import Options
 from .faults import Fault, FaultError
 from .records import Request, Stored
-from .server import Sandbox, running, serve
+from .server import Sandbox, available, running, serve
 from .store import Store
 
-__all__ = ["Fault", "FaultError", "Options", "Request", "Sandbox", "Store", "Stored", "create_app", "running", "serve"]
+__all__ = [
+    "Fault",
+    "FaultError",
+    "Options",
+    "Request",
+    "Sandbox",
+    "Store",
+    "Stored",
+    "available",
+    "create_app",
+    "running",
+    "serve",
+]

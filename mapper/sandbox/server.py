@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from .endpoint import CUT, Options
 from .faults import Fault, Plan
 from .guard import LOOPBACK
 from .records import Stored
+from .standing import Standing, announced, find
 from .store import Store
 
 PIXEL_ID: Final = "1234567890"
@@ -121,6 +122,17 @@ def running(
             kept.close()
 
 
+@contextmanager
+def available(destination: Destination) -> Iterator[Sandbox | Standing]:
+    """The sandbox that stands on this machine, or one for as long as the block lasts."""
+    standing = find(destination.name)
+    if standing is not None:
+        yield standing
+        return
+    with running(destination) as sandbox:
+        yield sandbox
+
+
 def serve(
     destination: Destination,
     *,
@@ -132,24 +144,29 @@ def serve(
     faults: Iterable[Fault] = (),
     seed: int = 0,
     allow_hosts: Collection[str] = (),
-    on_start: Any = None,
+    on_start: Callable[[str], None] | None = None,
+    announce: bool = True,
     **options: Any,
 ) -> None:
     """Run a sandbox until it is interrupted.
 
     allow_hosts  further names under which it answers
     on_start     called with its address once it listens
+    announce     whether others of this user may find it, token included
     options      more of ``Options``
     raises       DeliveryError (exit code 2) if the port is taken
     """
     chosen = Options(pixel_id=pixel_id, token=token, **options)
     kept = store or Store()
     app = create_app(destination, kept, chosen, faults=faults, seed=seed, hosts=_names(host, allow_hosts))
-    bound = _bound(host, port)
-    if on_start is not None:
-        on_start(_url(host, bound.getsockname()[1]))
     try:
-        _Server(_config(app)).run(sockets=[bound])
+        bound = _bound(host, port)
+        url = _url(host, bound.getsockname()[1])
+        if on_start is not None:
+            on_start(url)
+        settings = {"PIXEL_ID": pixel_id, "ACCESS_TOKEN": token}
+        with announced(Standing(url, destination.name, settings)) if announce else nullcontext():
+            _Server(_config(app)).run(sockets=[bound])
     finally:
         kept.close()
 
