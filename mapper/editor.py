@@ -16,32 +16,26 @@ from .filters import FILTERS, FUNCTIONS
 from .mapping import EVENT_RULES, RULES, TABLE_RULES
 from .specs import TEST_RULES
 
+_EXPRESSION: Final = {"type": "string", "pattern": r"\{\{"}
 _TYPES: Final = {"dict": "object", "list": "array", "float": "number"}
-_LOOP: Final = {
-    "type": "object",
-    "required": ["for", "each"],
-    "additionalProperties": False,
-    "properties": {
-        "for": {"type": "string", "description": "NAME in LIST"},
-        "if": {"description": "Only items for which this is true."},
-        "each": {"description": "What each item gives."},
-    },
-}
 
 
 def json_schema(destination: Destination) -> dict[str, Any]:
     """The schema (draft-07) of mappings for a destination."""
     schema = _object(RULES)
     properties = schema["properties"]
-    properties["defaults"] = _parameters(destination.root, destination, properties["defaults"])
+    properties["defaults"] = _named("parameters", properties["defaults"])
     event = _object(EVENT_RULES)
     event["type"] = ["object", "null"]
-    event["properties"]["parameters"] = _parameters(destination.root, destination, event["properties"]["parameters"])
+    event["properties"]["parameters"] = _named("parameters", event["properties"]["parameters"])
     event["properties"]["required"]["items"] = {"type": "string", "anyOf": [{"enum": list(destination.fields)}, {}]}
-    events = {
-        name: {**event, "description": known.about} for name, known in sorted(destination.standard_events.items())
+    properties["events"] |= {
+        "properties": {
+            name: _named("event", {"description": known.about})
+            for name, known in sorted(destination.standard_events.items())
+        },
+        "additionalProperties": _named("event", {}),
     }
-    properties["events"] |= {"properties": events, "additionalProperties": event}
     level = properties["rules"]["additionalProperties"]
     properties["rules"]["properties"] = {one.id: {**level, "description": one.title} for one in destination.rules}
     properties["tables"] |= {
@@ -55,7 +49,14 @@ def json_schema(destination: Destination) -> dict[str, Any]:
         "description": f"Filters: {', '.join(sorted(FILTERS))}. Functions: {', '.join(sorted(FUNCTIONS))}.",
         **schema,
         "patternProperties": {"^x-": {"description": "Yours: a place for anchors."}},
+        "definitions": {"event": event, **_Definitions(destination).found},
     }
+
+
+def _named(definition: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands once below ``definitions``, with words of its own: beside a plain reference they would not count."""
+    found = {"allOf": [{"$ref": f"#/definitions/{definition}"}]}
+    return {**found, "description": said["description"]} if "description" in said else found
 
 
 def _object(rules: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,23 +93,65 @@ def _key(rule: Mapping[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _parameters(field: Field, destination: Destination, said: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of an object, each with what it means; any value may be an expression or a loop."""
-    properties = {name: _parameter(child, destination) for name, child in (field.children or {}).items()}
-    return {**said, "type": "object", "properties": properties, "additionalProperties": field.additional}
+class _Definitions:
+    """What is said once and referred to: objects of parameters by their path, and plain values."""
+
+    def __init__(self, destination: Destination) -> None:
+        self.named = destination.roles.name  # the event's name stands beside its parameters, not among them
+        self.found: dict[str, Any] = {"value": {"type": ["string", "number", "boolean", "null"]}}
+        self.found["parameters"] = self._object(destination.root)
+
+    def _object(self, field: Field) -> dict[str, Any]:
+        """The parameters of an object, each with what it means; any value may be an expression or a loop."""
+        children = [child for child in (field.children or {}).values() if child.path != self.named]
+        properties = {child.name: self._parameter(child) for child in children}
+        return {"type": "object", "properties": properties, "additionalProperties": field.additional}
+
+    def _parameter(self, field: Field) -> dict[str, Any]:
+        about = f"{field.label}. {field.about}".strip()
+        if field.never_hash:
+            about += " Never hashed."
+        elif field.hash:
+            about += " Written in plain text: it is hashed on the way out."
+        if field.kind == "any":
+            return {"description": about}
+        forms: list[dict[str, Any]] = [{"type": "null"}]
+        if field.kind == "object":
+            self.found[field.path] = self._object(field)
+            inner = {"$ref": f"#/definitions/{field.path}"}
+            forms += [inner, _EXPRESSION, *([_loop(inner), {"type": "array", "items": inner}] if field.many else [])]
+        elif field.kind == "list":
+            positions = {one.name: {"description": one.about} for one in field.positions}
+            placed = {"type": "object", "properties": positions, "additionalProperties": False}
+            forms += [placed, _EXPRESSION, {"type": "array", "maxItems": len(field.positions)}]
+        else:
+            forms += _values(field)
+        return {"description": about, "anyOf": forms}
 
 
-def _parameter(field: Field, destination: Destination) -> dict[str, Any]:
-    about = f"{field.label}. {field.about}".strip()
-    if field.never_hash:
-        about += " Never hashed."
-    elif field.hash:
-        about += " Written in plain text: it is hashed on the way out."
-    said: dict[str, Any] = {"description": about}
-    if field.kind == "object":
-        inner = _parameters(field, destination, {})
-        forms = [inner, {"type": ["string", "null"]}, *([_LOOP, {"type": "array"}] if field.many else [])]
-        return {**said, "anyOf": forms}
+def _values(field: Field) -> list[dict[str, Any]]:
+    """The ways to say a value: written out, as an expression, with options; where there may be several, as a list."""
+    plain: dict[str, Any] = {"$ref": "#/definitions/value"}
     if field.allowed:
-        said["examples"] = list(field.allowed)
-    return said
+        plain = {"anyOf": [{"enum": [*field.allowed, None]}, _EXPRESSION]}
+    options = {name: {"description": f"See the page of {field.path}."} for name in sorted(field.options)}
+    long = {
+        "type": "object",
+        "required": ["value"],
+        "properties": {"value": plain, "if": {"description": "Only when this is true."}, **options},
+        "additionalProperties": False,
+    }
+    return [plain, long, *([_loop(plain), {"type": "array", "items": plain}] if field.many else [])]
+
+
+def _loop(each: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["for", "each"],
+        "additionalProperties": False,
+        "properties": {
+            "for": {"type": "string", "description": "NAME in LIST"},
+            "if": {"description": "Only items for which this is true."},
+            "each": each,
+        },
+    }

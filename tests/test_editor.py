@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
 from mapper import document, schema
 from mapper.destination import load_destination
+from mapper.diagnostics import to_json
 from mapper.editor import json_schema
 from mapper.mapping import RULES
 
@@ -20,15 +25,73 @@ VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
 def test_it_is_a_schema() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
-    lead = SCHEMA["properties"]["events"]["properties"]["Lead"]["properties"]
-    person = lead["parameters"]["properties"]["user_data"]["anyOf"][0]["properties"]
+    assert SCHEMA["properties"]["events"]["properties"]["Lead"]["description"]
+    assert SCHEMA["definitions"]["parameters"]["properties"]["user_data"]["description"]
+    person = SCHEMA["definitions"]["user_data"]["properties"]
     assert person["em"]["description"].startswith("Email.")
     assert "Never hashed." in person["client_ip_address"]["description"]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "mappings").glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_shipped_mappings_are_valid(path: Path) -> None:
+SPECS = Path(__file__).parent / "specs"
+WHOLE = [*sorted((ROOT / "mappings").glob("*.yaml")), *sorted((SPECS / "language").glob("*.yaml"))]
+SEEN_BY_BOTH = {
+    "unknown-key", "missing-key", "wrong-type", "not-allowed", "empty",
+    "unknown-parameter", "unknown-option", "request-parameter", "event-name-parameter", "bad-literal",
+}  # fmt: skip
+"""What a schema can see. Expressions, rules between parameters and what is never used it cannot."""
+
+
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
+def test_whole_mappings_are_valid(path: Path) -> None:
     assert [error.message for error in VALIDATOR.iter_errors(document.read(path).value)] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "mappings").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_shipped_mappings_name_their_schema(path: Path) -> None:
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    found = re.fullmatch(r"# yaml-language-server: \$schema=(.+)", first)
+    assert found is not None
+    written = json.loads((path.parent / found[1]).read_text(encoding="utf-8"))
+    if os.environ.get("MAPPER_WRITE_DOCS"):
+        (path.parent / found[1]).write_text(to_json(SCHEMA) + "\n", encoding="utf-8")
+        written = SCHEMA
+    assert written == json.loads(json.dumps(SCHEMA)), "run the tests with MAPPER_WRITE_DOCS=1"
+
+
+def cases(name: str) -> list[Any]:
+    return [pytest.param(case, id=case["title"]) for case in document.read(SPECS / name).value["cases"]]
+
+
+@pytest.mark.parametrize("case", cases("schema/files.yaml"))
+def test_both_agree_on_keys_and_kinds(case: dict[str, Any]) -> None:
+    read = document.load(case["text"], "m.yaml")
+    assert bool(schema.check(read, RULES)) == bool(list(VALIDATOR.iter_errors(read.value)))
+
+
+@pytest.mark.parametrize("case", cases("compile/problems.yaml"))
+def test_both_agree_on_what_a_schema_can_see(case: dict[str, Any]) -> None:
+    codes = {problem.split()[1] for problem in case["problems"]}
+    read = document.load(case["mapping"], "m.yaml")
+    if "destination" not in read.value:  # a file that is included needs none
+        return
+    assert bool(codes & SEEN_BY_BOTH) == bool(list(VALIDATOR.iter_errors(read.value)))
+
+
+VALUES = {
+    "action_source": ["website", "{{ source }}", {"value": "app", "if": "mobile"}, None],
+    "user_data.em": ["a@b.example", ["{{ a }}", "{{ b }}"], {"for": "x in emails", "each": "{{ x }}"}],
+    "app_data.extinfo": [["a2", "{{ package }}"], {"version": "a2"}, "{{ device.extinfo }}"],
+    "custom_data.contents": [{"id": "{{ sku }}"}, [{"id": "a"}], "{{ lines }}"],
+    "custom_data.anything_of_mine": [1, "x", [1], {"a": {"b": 1}}],
+}
+
+
+@pytest.mark.parametrize(("path", "value"), [(path, value) for path, values in VALUES.items() for value in values])
+def test_every_way_to_say_a_value(path: str, value: Any) -> None:
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    mapping = {"version": 1, "destination": "meta", "events": {"Lead": {"parameters": value}}}
+    assert [error.message for error in VALIDATOR.iter_errors(mapping)] == []
 
 
 WRONG = {
