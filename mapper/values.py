@@ -91,11 +91,12 @@ def is_void(value: Any) -> bool:
 
     raises  Undecided if the object has none of those
     """
-    if is_empty(value):
-        return True
-    if isinstance(value, msgspec.Struct) and all(getattr(value, key) is None for key in value.__struct_fields__):
-        raise Undecided
-    return False
+    if not isinstance(value, msgspec.Struct):
+        return is_empty(value)
+    for key in value.__struct_fields__:
+        if getattr(value, key) is not None:
+            return False
+    raise Undecided
 
 
 def holds(value: Any) -> bool:
