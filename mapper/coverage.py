@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from .cleaning import CODES
 from .compiler import Transform
 from .parts import Parameter
 from .program import Program, Result
@@ -141,7 +142,7 @@ class _Run:
         for warning in result.warnings:
             coverage.warnings[warned(self.program, warning)] += 1
             known = coverage.events[warning.event].parameters.get(warning.parameter)
-            if known is not None:
+            if known is not None and warning.code in CODES:
                 known.unusable[warning.code] += 1
 
     def _made(self, key: str, event: Mapping[str, Any], record: Any) -> None:
@@ -166,11 +167,14 @@ class _Run:
         known = counted.parameters.get(problem.parameter)
         if known is None:
             return
-        known.empty += 1
         if problem.code == "missing":
+            known.empty += 1
             known.missing.update(problem.missing)
-        else:
+        elif problem.code in CODES:
+            known.empty += 1
             known.unusable[problem.code] += 1
+        else:  # it has a value, and a rule refuses the event for it
+            known.filled += 1
 
     def finish(self) -> Coverage:
         read = {path for declared in self.declared.values() for parameter in declared for path in parameter.paths}
@@ -178,8 +182,7 @@ class _Run:
         present = {label(path): path for path in self.fields}
         if self.coverage.records:
             for path in sorted(read - self.fields.keys()):
-                close = difflib.get_close_matches(label(path), present, 1, 0.6)
-                self.coverage.unknown[label(path)] = close[0] if close else _same_end(path, present)
+                self.coverage.unknown[label(path)] = _nearest(path, present)
         for path, count in sorted(self.fields.items(), key=lambda item: (-item[1], item[0])):
             used = any(path[: len(other)] == other or other[: len(path)] == path for other in read)
             if not used and _USEFUL.search(path[-1]):
@@ -217,9 +220,21 @@ def _fields(value: Any, path: Path, depth: int) -> Iterable[Path]:
                 yield from _fields(inner, (*path, key), depth + 1)
 
 
-def _same_end(path: Path, present: Mapping[str, Path]) -> str:
-    """A field of the same name that stands elsewhere."""
-    return next((text for text, other in sorted(present.items()) if other[-1].lower() == path[-1].lower()), "")
+def _nearest(path: Path, present: Mapping[str, Path]) -> str:
+    """The field of records whose own name is spelt most like that of ``path``; of several, the nearest."""
+    wanted, whole = _letters(path[-1]), label(path)
+    best, found = 0.0, ""
+    for text, other in sorted(present.items()):
+        likeness = difflib.SequenceMatcher(None, wanted, _letters(other[-1])).ratio()
+        if likeness >= 0.8:
+            likeness += difflib.SequenceMatcher(None, whole, text).ratio() / 10
+            if likeness > best:
+                best, found = likeness, text
+    return found
+
+
+def _letters(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
 
 
 def _event(event: EventCoverage) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ..program import Program, load
 from ..source import inputs, lines
 from ..specs import check_tests
 from .init import read_text
-from .main import coloured, say
+from .main import coloured, say, width
 from .test import named
 
 HELP = """\b
@@ -96,10 +96,7 @@ def _try(program: Program, sample: tuple[str, ...], form: str) -> None:
     if form == "html":
         click.echo(as_html(coverage, Path(program.files[0]).name), nl=False)
         return
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else 120
-    show(coverage, Console(width=width, no_color=not coloured(sys.stdout), highlight=False, soft_wrap=False))
+    click.echo(show(coverage, width=width(sys.stdout) or 120, colour=coloured(sys.stdout)))
 
 
 def _lines(program: Program, sample: tuple[str, ...]) -> Iterator[tuple[bytes, float, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,11 +14,26 @@ from rich.text import Text
 
 from ..cleaning import CODES
 from ..coverage import Coverage, EventCoverage, ParameterCoverage
-from ..diagnostics import visible
+from ..diagnostics import safe, visible
+from .summary import reasons
 
 
-def show(coverage: Coverage, console: Console) -> None:
+def show(coverage: Coverage, *, width: int, colour: bool) -> str:
     """Tables for people."""
+    console = Console(
+        width=width,
+        force_terminal=colour,
+        no_color=not colour,
+        highlight=False,
+        file=io.StringIO(),
+        legacy_windows=False,
+    )
+    with console.capture() as captured:
+        _print(coverage, console)
+    return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
+
+
+def _print(coverage: Coverage, console: Console) -> None:
     console.print(
         f"{coverage.records:,} records read = {coverage.mapped:,} mapped + {coverage.ignored:,} ignored "
         f"+ {coverage.dead:,} dead",
@@ -26,8 +42,12 @@ def show(coverage: Coverage, console: Console) -> None:
     for event in coverage.events.values():
         console.print()
         console.print(_table(event))
-        for reason, count in event.reasons.most_common(8):
-            console.print(Text(visible(f"  {count:>7,}  {reason.message} [{reason.code}]"), style="red"))
+        if event.reasons:
+            said = reasons(event.reasons, {}, colour=not console.no_color, width=console.width)
+            console.print(Text.from_ansi(safe(said)))
+    if any(one.required for event in coverage.events.values() for one in event.parameters.values()):
+        console.print()
+        console.print(Text("* required: without it the event is not sent", style="dim"))
     for title, rows in _lists(coverage):
         console.print()
         console.print(Text(title, style="bold"))
