@@ -33,7 +33,7 @@ class Masker:
 
     def needed(self, raw: bytes, rules: set[str]) -> bool:
         """Whether an event may hold anything to mask, from its JSON text and the rules that it breaks."""
-        return b"@" in raw or b"%40" in raw or b'"+' in raw or not rules.isdisjoint(self._rules)
+        return b"@" in raw or b"%40" in raw or b"+" in raw or not rules.isdisjoint(self._rules)
 
     def mask(self, event: Any) -> Any:
         """The event as it may be kept."""
