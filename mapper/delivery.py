@@ -11,6 +11,7 @@ drives it has the client and the clock; a test drives it with a table. Promises 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -58,6 +59,7 @@ class Policy:
     longest_wait   a destination that asks for a longer wait than this ends the run for now
     margin         seconds kept back before an event's age limit
     max_requests   requests for one batch, which bounds the search for events that are wrong
+    max_refusals   refused requests without anything accepted, after which it is the setup that is wrong
     proven         whether the destination has accepted anything in this run: then a refusal is the event's own fault
     """
 
@@ -67,6 +69,7 @@ class Policy:
     longest_wait: float = 60.0
     margin: int = 60
     max_requests: int = 500
+    max_refusals: int = 20
     proven: Callable[[], bool] = lambda: False
 
 
@@ -94,68 +97,85 @@ class Outcome:
 
 Steps = Generator[Send | Wait, Answer | None, Any]
 
+
+def _too_many(message: str) -> Stop:
+    remedy = "Check the mapping with `mapper payload check`, and the token and pixel in the environment."
+    return Stop(Answer("stop", "too-many-refused", code="search", message=message, remedy=remedy), PENDING_PERSON)
+
+
 EXPIRED: Final = Answer("refused", "expired", message="it grew too old while it waited to be sent")
 
 
 def deliver(items: Sequence[Item], policy: Policy) -> Generator[Send | Wait, Answer | None, Outcome]:
     """Deliver a batch: yields what to do, returns what became of every item."""
     delivery = _Delivery(policy)
-    yield from delivery.part(list(items))
+    yield from delivery.whole(list(items))
     delivery.settle()
     return delivery.outcome
 
 
 class _Delivery:
+    """One batch on its way. ``suspects`` are groups that were refused as a whole and hold at least one wrong event.
+
+    They are searched breadth first: the halves of a mixed batch soon show what is well, so that a few wrong events
+    that stand together do not look like a setup that refuses everything.
+    """
+
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.outcome = Outcome()
+        self.suspects: deque[tuple[list[Item], Answer]] = deque()
         self.alone: list[tuple[Item, Answer]] = []
+        self.refusals = 0
         self.waited = 0.0
 
-    def part(self, items: list[Item]) -> Steps:
-        """Send some items, and search among them if one is wrong."""
-        if self.outcome.stop is not None:
-            self.outcome.pending += items
-            return
-        items = self._fresh(items)
-        if not items:
-            return
-        answer = yield from self._asked(items)
-        if answer is None:
-            self.outcome.pending += items
-        elif answer is EXPIRED:
-            yield from self.part(items)  # some grew too old between two tries; they are taken out first
-        elif answer.meaning == "accepted":
-            self.outcome.accepted += items
-            self.outcome.messages.update(answer.messages)
-        else:
-            yield from self._search(items, answer)
+    def whole(self, items: list[Item]) -> Steps:
+        """Send all, then search among what was refused."""
+        yield from self._sent(items)
+        while self.suspects:
+            group, answer = self.suspects.pop()
+            if self.outcome.stop is not None:
+                self.outcome.pending += group
+                continue
+            fresh = self._fresh(group)
+            if len(fresh) < len(group):  # the fault may have been the age of those that are gone
+                yield from self._sent(fresh)
+            else:
+                yield from self._search(fresh, answer)
 
     def _search(self, items: list[Item], answer: Answer) -> Steps:
-        """The request was refused because of what it holds: find out which of it."""
-        if len(items) == 1:
-            self.alone.append((items[0], answer))
-            return
+        """A request was refused because of what it holds: find out which of it."""
         named = sorted({index for index in answer.culprits if 0 <= index < len(items)})
         if named and len(named) < len(items):
-            yield from self.part([item for index, item in enumerate(items) if index not in named])
+            yield from self._sent([item for index, item in enumerate(items) if index not in named])
             for index in named:
-                yield from self.part([items[index]])
+                yield from self._sent([items[index]])
             return
         middle = len(items) // 2
         left, right = items[:middle], items[middle:]
-        accepted = len(self.outcome.accepted)
-        yield from self.part(left)
-        clean = len(self.outcome.accepted) - accepted == len(left)
-        if clean and answer.meaning == "refused" and self.outcome.stop is None:
-            right = self._fresh(right)
-            if right:  # the left half is well, so the fault must be here: it need not be sent whole again
-                yield from self._search(right, answer)
-            return
-        yield from self.part(right)
+        is_well = yield from self._sent(left)
+        if is_well and answer.meaning == "refused" and len(right) > 1:
+            self.suspects.append((right, answer))  # the fault must be here: it need not be sent whole again
+        else:
+            yield from self._sent(right)
+
+    def _sent(self, items: list[Item]) -> Generator[Send | Wait, Answer | None, bool]:
+        """Send some items; whether every one of them was accepted. What was refused becomes a suspect."""
+        asked, answer = yield from self._asked(items)
+        if answer is None:
+            self.outcome.pending += asked
+        elif answer.meaning == "accepted":
+            self.outcome.accepted += asked
+            self.outcome.messages.update(answer.messages)
+            return len(asked) == len(items)
+        elif len(asked) == 1:
+            self.alone.append((asked[0], answer))
+        else:
+            self.suspects.append((asked, answer))
+        return False
 
     def _fresh(self, items: list[Item]) -> list[Item]:
-        """The items that are not too old by now."""
+        """The items that are not too old by now; the others are rejected."""
         latest = self.policy.now() + self.policy.margin
         fresh = [item for item in items if item.expires is None or item.expires >= latest]
         if len(fresh) < len(items):
@@ -163,14 +183,22 @@ class _Delivery:
             self.outcome.rejected += [(item, EXPIRED) for item in items if id(item) not in kept]
         return fresh
 
-    def _asked(self, items: list[Item]) -> Generator[Send | Wait, Answer | None, Answer | None]:
-        """Send, and send again while the answer says that it may help; None if the run has to stop."""
+    def _asked(self, items: list[Item]) -> Generator[Send | Wait, Answer | None, tuple[list[Item], Answer | None]]:
+        """Send, and send again while the answer says that it may help.
+
+        returns  the items that were young enough to be sent, and the answer: None if the run has to stop, or if there
+                 was nothing left to send
+        """
         tries = 0
         unclear = False
         while True:
+            items = self._fresh(items)
+            if not items or self.outcome.stop is not None:
+                return items, None
             if self.outcome.requests >= self.policy.max_requests:
-                self.outcome.stop = Stop(Answer("stop", "too-many-refused", code="search"), PENDING_PERSON)
-                return None
+                message = f"{self.outcome.requests} requests were not enough to find the events that are wrong"
+                self.outcome.stop = _too_many(message)
+                return items, None
             answer = yield Send(items)
             assert answer is not None
             self.outcome.requests += 1
@@ -182,20 +210,26 @@ class _Delivery:
             meaning = answer.meaning
             if meaning in ("retry", "throttled") and answer.tries is not None and tries > answer.tries:
                 meaning = answer.then
-            if meaning in ("accepted", "refused", "too-large"):
-                return answer
+            if meaning == "accepted":
+                return items, answer
+            if meaning in ("refused", "too-large"):
+                self._count_refusal()
+                return items, answer
             if meaning == "stop":
                 self.outcome.stop = Stop(answer, PENDING_PERSON)
-                return None
+                return items, None
             if not (yield from self._waits(answer, tries)):
                 self.outcome.stop = Stop(answer, PENDING_LATER)
-                return None
-            if self._aged(items):
-                return EXPIRED
+                return items, None
 
-    def _aged(self, items: list[Item]) -> list[Item]:
-        latest = self.policy.now() + self.policy.margin
-        return [item for item in items if item.expires is not None and item.expires < latest]
+    def _count_refusal(self) -> None:
+        """Nothing but refusals means that the setup is wrong, not the events."""
+        self.refusals += 1
+        if self.refusals >= self.policy.max_refusals and not self._is_proven():
+            self.outcome.stop = _too_many(f"{self.refusals} requests were refused, and nothing was accepted")
+
+    def _is_proven(self) -> bool:
+        return bool(self.outcome.accepted) or self.policy.proven()
 
     def _waits(self, answer: Answer, tries: int) -> Generator[Send | Wait, Answer | None, bool]:
         """Wait as the destination asks, or a little longer each time; False if that would be too long."""
@@ -211,7 +245,7 @@ class _Delivery:
 
     def settle(self) -> None:
         """Events that were refused alone are rejected if anything shows that it was their own fault."""
-        proven = bool(self.outcome.accepted) or self.policy.proven()
+        proven = self._is_proven()
         for item, answer in self.alone:
             if proven or answer.reason not in ("invalid", "setup", ""):
                 self.outcome.rejected.append((item, answer))

@@ -20,6 +20,7 @@ from .answers import Answer
 from .dead_letters import DeadLetters
 from .delivery import Item, Outcome, Policy, Send, deliver
 from .errors import DeliveryError
+from .journal import Journal, Stretch
 from .program import Program, Refusal, Result
 from .report import Reason, Report, Stopped, Tally, refused, warned
 from .settings import resolve
@@ -27,6 +28,8 @@ from .source import Input, Line, Source, inputs, lines
 from .transport import Connection
 
 CONCURRENCY: Final = 4
+_MOST_LINES: Final = 4_000
+"""Lines after which a stretch ends even if few of them give events."""
 _FAULTS: Final = {
     "too-long": "the line is longer than 10 MiB",
     "not-json": "the record holds something that JSON cannot say",
@@ -68,6 +71,7 @@ def send(
     now: float | None = None,
     on_progress: Progress | None = None,
     switch: Switch | None = None,
+    journal: str | Path | None = None,
 ) -> Report:
     """Map records and deliver their events.
 
@@ -82,6 +86,8 @@ def send(
     now              the clock, in Unix seconds, for tests and repeated runs
     on_progress      called now and then with the counts so far
     switch           ends the run early
+    journal          a file that keeps what is settled: a run that was killed goes on where it was, and a finished one
+                     sends nothing again. For files only; what comes from elsewhere cannot be read twice
     raises           DeliveryError if nothing can be sent at all; what ends a run midway is in the report
     """
     run = _Run(program, test_event_code is not None or bool(to), now, on_progress, switch or Switch())
@@ -98,10 +104,35 @@ def send(
     prepared = program.destination.request.prepare(found, test_code=test_event_code, base=base)
     connection = Connection(program.destination, prepared, connections=concurrency)
     try:
-        run.go(given, connection, concurrency, letters)
+        if journal is None:
+            run.go(given, connection, concurrency, letters)
+        else:
+            with Journal(Path(journal), mapping=program.fingerprint, target=prepared.url) as run.journal:
+                run.go(given, connection, concurrency, letters)
     finally:
         connection.close()
     return run.report(to or program.destination.name, dry_run, letters, given)
+
+
+@dataclass(slots=True)
+class _Job:
+    """A stretch of an input on its way: it is settled when all its events are, and only then are its refusals kept."""
+
+    path: Path | None
+    file: int
+    start: int
+    end: int
+    lines: int = 0
+    size: int = 0
+    items: list[Item] = field(default_factory=list)
+    refused: list[tuple[Line, Sequence[Refusal]]] = field(default_factory=list)
+    rejected: list[tuple[Item, Answer]] = field(default_factory=list)
+    parts: int = 0
+    is_clean: bool = True
+
+    def follows(self) -> _Job:
+        """The stretch after this one."""
+        return _Job(self.path, self.file, self.end, self.end)
 
 
 class _Run:
@@ -119,9 +150,9 @@ class _Run:
         self._pause = 0.0
         self._proven = False
         self._halted = False
-        self._batch: list[Item] = []
-        self._bytes = 0
-        self._running: set[Future[Outcome]] = set()
+        self.journal: Journal | None = None
+        self._job = _Job(None, 0, 0, 0)
+        self._running: dict[Future[Outcome], _Job] = {}
         self._shown = 0.0
 
     def clock(self) -> float:
@@ -140,9 +171,11 @@ class _Run:
             try:
                 for one in given:
                     self._read(one, connection, concurrency, pool, letters)
+                    self._dispatch(connection, pool, letters)
             except DeliveryError as error:
                 self._stop(error.code, error.message, error.hint, error.exit_code)
-            self._dispatch(connection, pool)
+                self._halted = self._halted or error.exit_code == 5
+                self._dispatch(connection, pool, letters)
             while self._running:
                 self._collect(letters)
         events = self.tally.events
@@ -159,40 +192,44 @@ class _Run:
         letters: DeadLetters,
     ) -> None:
         replay = self.program.replay(one.path) if one.path is not None else None
-        records = self.tally.records
+        known = self.journal.progress(one.path) if self.journal is not None and one.path is not None else None
+        self._job = _Job(one.path if known is not None else None, known.file if known is not None else 0, 0, 0)
         for line in lines(one):
             if self._halted or self.switch.is_off():
                 return
-            if not line.data and not line.fault:
-                records.blank += 1
+            if known is not None and known.is_done(line.offset):
+                self._dispatch(connection, pool, letters)
+                self._job.start = self._job.end = line.end
+                self.tally.settled_before += bool(line.data.strip() or line.fault)
                 continue
-            records.read += 1
+            self._job.end = line.end
+            if not line.fault and not line.data.strip():
+                self.tally.records.blank += 1
+                continue
             now, shift = self.clock(), 0
             if replay is not None:
                 now, shift = replay.clock(now)
             if line.fault:
                 result = Result(problems=(Refusal(line.fault, _FAULTS[line.fault]),))
-            elif line.data.isspace():
-                records.read -= 1
-                records.blank += 1
-                continue
             else:
                 result = self.program.map(line.data, now, shift=shift)
-            self._take(line, result, letters)
-            if len(self._batch) >= self.size or self._bytes >= self._most_bytes:
-                self._dispatch(connection, pool)
+            self._take(line, result, known is not None and known.was_sent(line.offset))
+            if self._is_full():
+                self._dispatch(connection, pool, letters)
                 while len(self._running) > concurrency + 1:
                     self._collect(letters)
-            if self.progress is not None and records.read % 256 == 0:
+            if self.progress is not None and self.tally.records.read % 256 == 0:
                 self._show()
 
-    @property
-    def _most_bytes(self) -> int:
-        return self.program.destination.batch.max_bytes or 4_000_000
+    def _is_full(self) -> bool:
+        job, most = self._job, self.program.destination.batch.max_bytes or 4_000_000
+        return len(job.items) >= self.size or job.size >= most or job.lines >= _MOST_LINES
 
-    def _take(self, line: Line, result: Result, letters: DeadLetters) -> None:
-        """Count a record, keep its events for the next batch, and its refusals with the dead letters."""
-        tally = self.tally
+    def _take(self, line: Line, result: Result, was_sent: bool) -> None:
+        """Count a record; its events and refusals become part of the stretch that is being read."""
+        tally, job = self.tally, self._job
+        tally.records.read += 1
+        job.lines += 1
         if result.events:
             tally.records.mapped += 1
         elif result.problems:
@@ -203,19 +240,44 @@ class _Run:
         for event in result.events:
             tally.events.made += 1
             tally.by_event[event.name] += 1
-            self._batch.append(Item(event.encoded, event.expires, (line, event.key)))
-            self._bytes += len(event.encoded) + 1
+            job.items.append(Item(event.encoded, event.expires, (line, event.key, was_sent)))
+            job.size += len(event.encoded) + 1
         for problem in result.problems:
             tally.refused[refused(problem)] += 1
-        letters.record(line, result.problems)
+        if result.problems:
+            job.refused.append((line, result.problems))
         for warning in result.warnings:
             tally.warnings[warned(self.program, warning)] += 1
 
-    def _dispatch(self, connection: Connection | None, pool: ThreadPoolExecutor) -> None:
-        batch, self._batch, self._bytes = self._batch, [], 0
-        if batch and connection is not None and not self._halted and not self.switch.is_off():
-            for start in range(0, len(batch), self.size):
-                self._running.add(pool.submit(self._drive, batch[start : start + self.size], connection))
+    def _dispatch(self, connection: Connection | None, pool: ThreadPoolExecutor, letters: DeadLetters) -> None:
+        """Send what has been read: written down as on its way before the first byte leaves."""
+        job, self._job = self._job, self._job.follows()
+        if job.end == job.start and not job.lines:
+            return
+        if connection is not None and (self._halted or self.switch.is_off()):
+            job.is_clean = False
+        if not job.items or connection is None or not job.is_clean:
+            self._settle(job, letters)
+            return
+        if self.journal is not None and job.path is not None:
+            self.journal.begin(job.file, Stretch(job.start, job.end, job.lines))
+        for start in range(0, len(job.items), self.size):
+            job.parts += 1
+            self._running[pool.submit(self._drive, job.items[start : start + self.size], connection)] = job
+
+    def _settle(self, job: _Job, letters: DeadLetters) -> None:
+        """A stretch is at its end. With a journal, what is not settled is left to the next run, its refusals too."""
+        is_journalled = self.journal is not None and job.path is not None
+        if is_journalled and not job.is_clean:
+            return
+        for line, problems in job.refused:
+            letters.record(line, problems)
+        for item, answer in job.rejected:
+            line, key, _ = item.origin
+            letters.event(line, key, answer.reason or answer.code, answer.message, item.encoded)
+        if self.journal is not None and job.path is not None:
+            letters.flush()
+            self.journal.settle(job.path, job.file, Stretch(job.start, job.end, job.lines))
 
     def _drive(self, batch: list[Item], connection: Connection) -> Outcome:
         """Carry out a delivery: runs in a thread of the pool."""
@@ -250,28 +312,39 @@ class _Run:
 
     def _collect(self, letters: DeadLetters) -> None:
         """Count the deliveries that are done; waits for one at least."""
-        done, self._running = wait(self._running, return_when=FIRST_COMPLETED)
+        done, _ = wait(self._running, return_when=FIRST_COMPLETED)
         for future in done:
+            job = self._running.pop(future)
             outcome = future.result()
-            tally = self.tally
-            tally.events.sent += len(outcome.accepted)
-            tally.events.rejected += len(outcome.rejected)
-            tally.events.maybe_twice += outcome.maybe_twice
-            tally.requests += outcome.requests
-            tally.retries += outcome.retries
-            tally.messages |= outcome.messages
-            for item, answer in outcome.rejected:
-                line, key = item.origin
-                code = answer.reason or answer.code
-                tally.rejected[Reason(code, key, message=answer.message or answer.code)] += 1
-                letters.event(line, key, code, answer.message, item.encoded)
-            if outcome.stop is not None and outcome.stop.answer.reason != "interrupted":
-                self._halted = True
-                answer = outcome.stop.answer
-                said = f"{answer.message} [{answer.code}]" if answer.message else answer.code
-                self._stop(answer.reason or "stopped", said, answer.remedy, outcome.stop.exit_code)
+            self._count(outcome, job)
+            job.parts -= 1
+            job.rejected += outcome.rejected
+            job.is_clean = job.is_clean and not outcome.pending
+            if not job.parts:
+                try:
+                    self._settle(job, letters)
+                except DeliveryError as error:  # a full disk: what is on its way still comes in, nothing more is sent
+                    self._halted = True
+                    self._stop(error.code, error.message, error.hint, error.exit_code)
         if self.progress is not None:
             self._show()
+
+    def _count(self, outcome: Outcome, job: _Job) -> None:
+        tally = self.tally
+        tally.events.sent += len(outcome.accepted)
+        tally.events.rejected += len(outcome.rejected)
+        tally.events.maybe_twice += max(outcome.maybe_twice, sum(item.origin[2] for item in outcome.accepted))
+        tally.requests += outcome.requests
+        tally.retries += outcome.retries
+        tally.messages |= outcome.messages
+        for item, answer in outcome.rejected:
+            code = answer.reason or answer.code
+            tally.rejected[Reason(code, item.origin[1], message=answer.message or answer.code)] += 1
+        if outcome.stop is not None and outcome.stop.answer.reason != "interrupted":
+            self._halted = True
+            answer = outcome.stop.answer
+            said = f"{answer.message} [{answer.code}]" if answer.message else answer.code
+            self._stop(answer.reason or "stopped", said, answer.remedy, outcome.stop.exit_code)
 
     def _stop(self, code: str, message: str, hint: str, exit_code: int) -> None:
         if self.tally.stopped is None:
@@ -299,6 +372,7 @@ class _Run:
             messages=tuple(sorted(tally.messages)),
             requests=tally.requests,
             retries=tally.retries,
+            settled_before=tally.settled_before,
             seconds=time.monotonic() - self.started,
             stopped=tally.stopped,
             dead_letters=str(letters.path or ""),

@@ -73,6 +73,7 @@ class Tally:
     messages: set[str] = field(default_factory=set)
     requests: int = 0
     retries: int = 0
+    settled_before: int = 0
     stopped: Stopped | None = None
 
 
@@ -83,6 +84,7 @@ class Report:
     refused       why records gave no event, or lacked one: reason -> how often
     rejected      why the destination refused events
     warnings      values that were left out of events that were made
+    settled_before  records that an earlier run had settled: passed over, and not counted as read
     exit_code     what the command exits with
     """
 
@@ -99,6 +101,7 @@ class Report:
     messages: tuple[str, ...]
     requests: int
     retries: int
+    settled_before: int
     seconds: float
     stopped: Stopped | None
     dead_letters: str
@@ -134,6 +137,7 @@ class Report:
             "messages": list(self.messages),
             "requests": self.requests,
             "retries": self.retries,
+            "settled_before": self.settled_before,
             "seconds": round(self.seconds, 3),
             "stopped": _plain(self.stopped) if self.stopped else None,
             "dead_letters": {"file": self.dead_letters, "written": self.dead_letters_written},

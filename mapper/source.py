@@ -41,6 +41,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     number   counted from 1
     offset   bytes before it in its file (unpacked)
     fault    why it cannot be a record, as a code, or ""
+    end      the offset after it, which is where the next one begins
     """
 
     file: str
@@ -48,6 +49,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     offset: int
     data: bytes
     fault: str = ""
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ def _split(name: str, stream: Any) -> Iterator[Line]:
             if line.strip() == b"[":
                 hint = f"Write one object a line: jq -c '.[]' {name}"
                 raise DeliveryError("json-array", f"{name} is one JSON array, not JSON lines", 2, hint)
-        yield Line(name, number, offset, line, fault)
+        yield Line(name, number, offset, line, fault, offset + size)
         offset += size
 
 

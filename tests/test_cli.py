@@ -16,7 +16,7 @@ import pytest
 from mapper.cli.main import VERBS
 
 from .conftest import NOW, SMALL
-from .test_send import lead
+from .test_send import Answering, lead, taken
 
 
 def run(*arguments: str | Path, cwd: Path, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[bytes]:
@@ -280,3 +280,23 @@ tests:
     (folder / "t.yaml").write_text((SMALL + tests).replace("event_id: b", "event_id: a"))
     assert run("test", "t.yaml", cwd=folder).stdout == b"1 passed\n"
     assert run("test", "t.yaml", "-k", "nothing", cwd=folder).returncode == 1
+
+
+def test_a_second_run_goes_on_where_the_first_ended(folder: Path) -> None:
+    sent: list[int] = []
+
+    def counting(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        sent.append(len(events))
+        return taken(events)
+
+    server = Answering(counting)
+    settings = {"META_PIXEL_ID": "1", "META_ACCESS_TOKEN": "abc"}
+    arguments = ["send", "m.yaml", "good.jsonl", "--to", server.url, "--journal", "j", "--report", "out.json"]
+    try:
+        assert run(*arguments, cwd=folder, **settings).returncode == 0
+        assert run(*arguments, cwd=folder, **settings).returncode == 0
+        assert json.loads((folder / "out.json").read_text())["settled_before"] == 5
+        assert run(*arguments, "--no-journal", cwd=folder, **settings).returncode == 0
+    finally:
+        server.close()
+    assert sent == [5, 5]

@@ -47,7 +47,7 @@ def test_a_large_mapping_compiles_quickly(tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     started = time.process_time()
     program = mapper.load(path)
-    assert time.process_time() - started < 4  # half of it in practice; machines differ
+    assert time.process_time() - started < 40  # two in practice: this is against an explosion, not a slow machine
     assert len(program.transforms) == 200
 
 

@@ -55,9 +55,21 @@ Exit codes: 0 everything was sent; 1 something was refused, nothing is pending;
 @click.option(
     "--concurrency", type=click.IntRange(1, 64), default=CONCURRENCY, show_default=True, help="Requests at once."
 )
+@click.option(
+    "--journal",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What is settled, so that a second run goes on [MAPPING.journal, for the real destination].",
+)
+@click.option("--no-journal", is_flag=True, help="Keep no journal: a second run sends everything again.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
 def command(
-    mapping: str, records: tuple[str, ...], to: str, quiet: bool, report_file: Path | None, **options: Any
+    mapping: str,
+    records: tuple[str, ...],
+    to: str,
+    quiet: bool,
+    report_file: Path | None,
+    no_journal: bool,
+    **options: Any,
 ) -> int:
     """Map and deliver."""
     program = load(mapping)
@@ -73,6 +85,11 @@ def command(
         if to == "sandbox" and not options["dry_run"]:
             sandbox = stack.enter_context(_sandbox(program))
             address, settings = sandbox.url, sandbox.settings
+        is_real = not address and not options["dry_run"] and not options["test_event_code"]
+        if no_journal:
+            options["journal"] = None
+        elif is_real and options["journal"] is None and any(one.path is not None for one in given):
+            options["journal"] = Path(f"{Path(mapping).stem}.journal")
         for one in given:
             if one.path is not None and program.replay(one.path) is not None and not quiet:
                 say(f"{one.name} is a sample: its times are moved as if it had been recorded just now.")

@@ -41,14 +41,6 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        headers = Headers(scope=scope)
-        if not self._is_ours(headers.get("host", "")):
-            message = "The sandbox does not answer under this name; start it with --allow-host NAME"
-            await _refuse(421, message, scope, receive, send)
-            return
-        if scope["path"].startswith("/api/") and scope["method"] not in ("GET", "HEAD") and not _is_page(headers):
-            await _refuse(403, "Only the sandbox's own page may do that", scope, receive, send)
-            return
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -57,6 +49,14 @@ class Guard:
                     found.setdefault(name, value)
             await send(message)
 
+        headers = Headers(scope=scope)
+        if not self._is_ours(headers.get("host", "")):
+            message = "The sandbox does not answer under this name; start it with --allow-host NAME"
+            await _refuse(421, message, scope, receive, sending)
+            return
+        if scope["path"].startswith("/api/") and scope["method"] not in ("GET", "HEAD") and not _is_page(headers):
+            await _refuse(403, "Only the sandbox's own page may do that", scope, receive, sending)
+            return
         await self._app(scope, receive, sending)
 
     def _is_ours(self, host: str) -> bool:

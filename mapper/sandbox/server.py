@@ -208,7 +208,16 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """A server whose open pages do not keep it from ending."""
+    """A server whose open pages do not keep it from ending, and whose end leaves time to tidy up."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End at a signal, without raising it again: that would end the process before its file is taken away."""
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                self._captured_signals.clear()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         bell = getattr(self.config.app.state, "bell", None)  # type: ignore[union-attr]
@@ -218,7 +227,14 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """HTTP whose connections can be broken on purpose, and are closed if nothing comes."""
+    """HTTP whose connections can be broken on purpose, are closed if nothing comes, and log no address.
+
+    An address may hold a token. The server's own switch for this is a logger's, and others may turn it back.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.access_log = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -234,7 +250,7 @@ class _Protocol(H11Protocol):
 
 
 def _config(app: Starlette) -> uvicorn.Config:
-    # No access log: an address may hold a token. No lifespan: there is nothing to start.
+    # No lifespan: there is nothing to start.
     return uvicorn.Config(
         app,
         http=_Protocol,

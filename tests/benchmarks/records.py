@@ -1,4 +1,4 @@
-"""Records for the benchmarks, made with a seed: narrow, wide, with many lines, mostly ignored, mostly refused, in all scripts."""
+"""Records for the benchmarks, made with a seed: narrow, wide, many lines, mostly ignored or refused, in all scripts."""
 
 from __future__ import annotations
 

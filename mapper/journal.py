@@ -1,0 +1,233 @@
+"""What is settled, on disk: so that a run that was killed goes on where it was, and a finished one sends nothing again.
+
+A journal belongs to one mapping and one destination. For each input file it holds which stretches of it are settled
+(every event in them was accepted or rejected, every refused record is in the dead letters) and which were on their way.
+Before a request is sent its stretch is written down as *open*; when it is settled, as *done*. A run that begins finds
+done stretches and passes over them; the events of open ones are sent again, with the same bytes and the same ids.
+
+It holds offsets, counts and hashes of files: no record, no event, no token. Mode 0600.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from .errors import DeliveryError
+
+WINDOW: Final = 44 * 3600
+"""Seconds for which the destination drops copies (48 hours for Meta), less some: later, copies could count twice."""
+
+_PREFIX: Final = 65_536
+_CHECKED: Final = 4_096
+_SCHEMA: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE files (id INTEGER PRIMARY KEY, prefix_length INTEGER NOT NULL, prefix TEXT NOT NULL,
+                    settled INTEGER NOT NULL DEFAULT 0, lines INTEGER NOT NULL DEFAULT 0,
+                    checked TEXT NOT NULL DEFAULT '');
+CREATE TABLE ranges (file INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL, lines INTEGER NOT NULL,
+                     state TEXT NOT NULL, sent REAL NOT NULL, PRIMARY KEY (file, start)) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Bytes ``start`` to ``end`` of a file, with so many lines that are not blank."""
+
+    start: int
+    end: int
+    lines: int
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is known of one file: everything before ``settled`` is done, and so are the stretches in ``done``."""
+
+    file: int
+    settled: int = 0
+    lines: int = 0
+    done: list[Stretch] = field(default_factory=list)
+    open: list[Stretch] = field(default_factory=list)
+
+    def is_done(self, offset: int) -> bool:
+        """Whether the line at an offset is settled."""
+        return offset < self.settled or any(one.start <= offset < one.end for one in self.done)
+
+    def was_sent(self, offset: int) -> bool:
+        """Whether the line at an offset was on its way when an earlier run ended."""
+        return any(one.start <= offset < one.end for one in self.open)
+
+
+class Journal:
+    """An open journal. One thread uses it; one process holds it."""
+
+    def __init__(self, path: Path, *, mapping: str, target: str, clock: Callable[[], float] = time.time) -> None:
+        """Open a journal, or begin one.
+
+        mapping   the program's fingerprint
+        target    where events go, without a secret
+        raises    DeliveryError: exit code 2 if it belongs to another mapping or target, 5 if it cannot be used
+        """
+        self.path = path
+        self._clock = clock
+        self._lock = self._locked()
+        try:
+            self._db = self._opened()
+            self._belongs(mapping, target)
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise self._broken(error) from None
+        except DeliveryError:
+            os.close(self._lock)
+            raise
+
+    def _locked(self) -> int:
+        """Take the lock that only one process can hold; it goes with the process, however that ends."""
+        beside = self.path.with_name(f"{self.path.name}.lock")
+        try:
+            lock = os.open(beside, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            message = f"the journal {self.path} cannot be opened: {error.strerror}"
+            raise DeliveryError("journal", message, 5, "Name another with --journal.") from None
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # no such locks on Windows; SQLite's own still hold for every change
+            return lock
+        except OSError:
+            os.close(lock)
+            raise DeliveryError("journal-in-use", f"another run holds the journal {self.path}", 5) from None
+        return lock
+
+    def _opened(self) -> sqlite3.Connection:
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        return database
+
+    def _belongs(self, mapping: str, target: str) -> None:
+        said = {"format": "1", "mapping": mapping, "target": target}
+        known = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
+        if not known:
+            self._db.executemany("INSERT INTO meta VALUES (?, ?)", said.items())
+            return
+        if known.get("format") != "1":
+            raise DeliveryError("journal", f"{self.path} is no journal of this version", 5)
+        if known["target"] != target:
+            hint = "Name another with --journal."
+            raise DeliveryError("journal-target", f"the journal {self.path} is for {known['target']}", 2, hint)
+        if known["mapping"] != mapping:
+            if self._db.execute("SELECT count(*) FROM ranges WHERE state = 'open'").fetchone()[0]:
+                hint = "Finish with the mapping of that run, or name another journal with --journal."
+                message = "the mapping has changed, and events of an earlier run are still on their way"
+                raise DeliveryError("journal-mapping", message, 2, hint)
+            self._db.execute("UPDATE meta SET value = ? WHERE key = 'mapping'", (mapping,))
+
+    def progress(self, path: Path) -> Progress:
+        """What is settled of a file, known by its content: a renamed or grown file is the same file.
+
+        raises  DeliveryError (exit code 2) if what was settled of it has changed since
+        """
+        with path.open("rb") as opened:
+            start = opened.read(_PREFIX)
+        rows = self._db.execute("SELECT id, prefix_length, prefix, settled, lines, checked FROM files").fetchall()
+        for number, length, prefix, settled, lines, checked in rows:
+            if len(start) >= length and _digest(start[:length]) == prefix:
+                if checked and checked != self._check(path, settled):
+                    hint = "Is it another file of the same beginning? Name another journal with --journal."
+                    message = f"{path} has changed where it was sent already"
+                    raise DeliveryError("journal-file", message, 2, hint)
+                return self._found(number, settled, lines)
+        values = (len(start), _digest(start))
+        number = self._db.execute("INSERT INTO files (prefix_length, prefix) VALUES (?, ?)", values).lastrowid
+        return Progress(number or 0)
+
+    def _found(self, number: int, settled: int, lines: int) -> Progress:
+        found = Progress(number, settled, lines)
+        query = "SELECT start, end, lines, state, sent FROM ranges WHERE file = ? ORDER BY start"
+        for start, end, count, state, sent in self._db.execute(query, (number,)).fetchall():
+            if state == "done":
+                found.done.append(Stretch(start, end, count))
+            elif self._clock() - sent > WINDOW:
+                message = f"{count} records were on their way {int(self._clock() - sent) // 3600} hours ago, unanswered"
+                hint = "Sending them again could count them twice. Decide, and name another journal with --journal."
+                raise DeliveryError("journal-held", message, 4, hint)
+            else:
+                found.open.append(Stretch(start, end, count))
+        return found
+
+    def _check(self, path: Path, settled: int) -> str:
+        """A hash of the last bytes before ``settled``; "" for a packed file, whose offsets are those of its content."""
+        with path.open("rb") as opened:
+            if opened.read(2) == b"\x1f\x8b":
+                return ""
+            opened.seek(max(0, settled - _CHECKED))
+            return _digest(opened.read(min(_CHECKED, settled)))
+
+    def begin(self, file: int, stretch: Stretch) -> None:
+        """A stretch is about to be sent: on disk before the first byte of it leaves."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._take_over(file, stretch)
+            values = (file, stretch.start, stretch.end, stretch.lines, "open", self._clock())
+            self._db.execute("INSERT OR REPLACE INTO ranges VALUES (?, ?, ?, ?, ?, ?)", values)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._broken(error) from None
+
+    def _take_over(self, file: int, stretch: Stretch) -> None:
+        """What an earlier run had open within a stretch now belongs to it; what reaches further keeps its rest."""
+        query = "SELECT start, end, lines, sent FROM ranges WHERE file = ? AND state = 'open' AND start < ? AND end > ?"
+        for start, end, lines, sent in self._db.execute(query, (file, stretch.end, stretch.start)).fetchall():
+            self._db.execute("DELETE FROM ranges WHERE file = ? AND start = ?", (file, start))
+            if end > stretch.end:
+                rest = (file, stretch.end, end, lines, "open", sent)
+                self._db.execute("INSERT INTO ranges VALUES (?, ?, ?, ?, ?, ?)", rest)
+
+    def settle(self, path: Path, file: int, stretch: Stretch) -> None:
+        """A stretch is settled. Stretches that join what is settled already become part of it."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._take_over(file, stretch)
+            values = (file, stretch.start, stretch.end, stretch.lines, "done", self._clock())
+            self._db.execute("INSERT OR REPLACE INTO ranges VALUES (?, ?, ?, ?, ?, ?)", values)
+            settled, lines = self._db.execute("SELECT settled, lines FROM files WHERE id = ?", (file,)).fetchone()
+            query = "SELECT start, end, lines FROM ranges WHERE file = ? AND start = ? AND state = 'done'"
+            before = settled
+            while row := self._db.execute(query, (file, settled)).fetchone():
+                self._db.execute("DELETE FROM ranges WHERE file = ? AND start = ?", (file, settled))
+                settled, lines = row[1], lines + row[2]
+            if settled != before:
+                values_ = (settled, lines, self._check(path, settled), file)
+                self._db.execute("UPDATE files SET settled = ?, lines = ?, checked = ? WHERE id = ?", values_)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._broken(error) from None
+
+    def _broken(self, error: sqlite3.Error) -> DeliveryError:
+        hint = "Make room, or name another with --journal. What was settled stays settled."
+        return DeliveryError("journal", f"the journal {self.path} cannot be used: {error}", 5, hint)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+        os.close(self._lock)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,114 @@
+"""`mapper check --sample`: what records give, what stays empty and why, and what nobody reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mapper
+from mapper.cli.coverage import as_html, show
+from mapper.coverage import Coverage, cover
+
+from .conftest import NOW, SMALL
+from .test_cli import run
+
+Compile = Callable[..., mapper.Program]
+GOOD: dict[str, Any] = {
+    "type": "lead", "at": NOW - 60, "id": "a", "email": "jane@example.com", "url": "https://a.example/",
+    "agent": "M", "ip": "203.0.113.7", "customer": {"phone_number": "1", "notes": "x"},
+}  # fmt: skip
+
+
+def covered(program: mapper.Program, *records: Any) -> Coverage:
+    lines = [record if isinstance(record, bytes) else json.dumps(record).encode() for record in records]
+    return cover(program, [(line, NOW, 0) for line in lines])
+
+
+def test_how_often_each_parameter_comes_out(compiled: Compile) -> None:
+    found = covered(
+        compiled(),
+        GOOD,
+        {**GOOD, "ip": None},
+        {**GOOD, "email": "nonsense"},
+        {key: value for key, value in GOOD.items() if key != "email"},
+        {**GOOD, "at": 1},
+        {"type": "other"},
+        b"not json",
+    )
+    assert (found.records, found.mapped, found.ignored, found.dead) == (7, 2, 1, 4)
+    event = found.events["Lead"]
+    assert (event.made, event.refused) == (2, 3)
+    email = event.parameters["user_data.em"]
+    assert (email.filled, email.empty, email.required) == (2, 2, True)
+    assert dict(email.missing) == {"email": 1}
+    assert dict(email.unusable) == {"bad-email": 1}
+    ip = event.parameters["user_data.client_ip_address"]
+    assert (ip.filled, ip.empty, dict(ip.missing)) == (1, 1, {"ip": 1})
+    assert event.parameters["action_source"].literal
+    assert event.parameters["event_time"].filled == 3, "it has a value, though it is too old"
+    assert {reason.code for reason in event.reasons} == {"missing", "bad-email", "too-old"}
+    assert [reason.code for reason in found.reasons if not reason.event] == ["not-json"]
+
+
+def test_fields_that_no_record_has_and_their_nearest(compiled: Compile) -> None:
+    found = covered(
+        compiled(SMALL.replace("{{ email }}", "{{ customer.phonenumber }}").replace("{{ ip }}", "{{ xyz }}")), GOOD
+    )
+    assert found.unknown == {"customer.phonenumber": "customer.phone_number", "xyz": ""}
+
+
+def test_fields_that_look_useful_and_nobody_reads(compiled: Compile) -> None:
+    found = covered(compiled(), GOOD, {**GOOD, "items": [{"sku": "a"}, {"sku": "b"}]})
+    assert found.unread == {"customer.phone_number": 2, "items.sku": 1}
+
+
+def test_without_records_nothing_is_said_of_fields(compiled: Compile) -> None:
+    found = covered(compiled())
+    assert found.unknown == {}
+    assert found.unread == {}
+    assert "0 records read" in show(found, width=80, colour=False)
+
+
+def test_records_of_any_shape(compiled: Compile) -> None:
+    deep: Any = "x"
+    for _ in range(100):
+        deep = {"a": [deep]}
+    odd = [b"[]", b"1", b'"x"', b"null", json.dumps(deep).encode(), b"[" * 50_000, b"\xff", b'{"a": 1e999}']
+    found = covered(compiled(), *odd)
+    assert found.records == len(odd)
+    assert found.records == found.mapped + found.ignored + found.dead
+
+
+def test_no_value_of_a_record_is_kept(compiled: Compile) -> None:
+    secret = "jane.sentinel"
+    found = covered(compiled(), {**GOOD, "email": f"{secret}@", "agent": secret, "id": secret, "at": secret})
+    told = show(found, width=100, colour=False) + as_html(found, "m.yaml") + json.dumps(found.as_dict())
+    assert secret not in told
+
+
+def test_a_page_escapes_what_it_shows(compiled: Compile) -> None:
+    evil = "<script>alert(1)</script>"
+    found = covered(compiled(SMALL.replace("{{ email }}", f"{{{{ record['{evil}'] }}}}")), {**GOOD, f"email{evil}": 1})
+    page = as_html(found, f"{evil}.yaml")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_command(compiled: Compile, tmp_path: Path) -> None:
+    compiled()
+    (tmp_path / "r.jsonl").write_text(json.dumps(GOOD) + "\n\n" + json.dumps({**GOOD, "email": None}))
+    found = run("check", "m.yaml", "--sample", "r.jsonl", cwd=tmp_path)
+    text = found.stdout.decode()
+    assert "2 records read" in text
+    assert all(line == line.rstrip() for line in text.splitlines())
+    assert "\x1b" not in text
+    as_json = json.loads(run("check", "m.yaml", "--sample", "r.jsonl", "--format", "json", cwd=tmp_path).stdout)
+    assert as_json["records"]["read"] == 2
+    assert as_json["events"][0]["event"] == "Lead"
+    page = run("check", "m.yaml", "--sample", "r.jsonl", "--format", "html", cwd=tmp_path).stdout.decode()
+    assert page.startswith("<!doctype html>")
+    assert run("check", "m.yaml", "--format", "html", cwd=tmp_path).returncode == 2
+    assert run("check", "m.yaml", "m.yaml", "--sample", "nowhere", cwd=tmp_path).returncode == 2

@@ -1,0 +1,242 @@
+"""The journal: what is settled stays settled, whatever ends a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mapper
+from mapper.errors import DeliveryError
+from mapper.journal import Journal, Stretch
+
+from .conftest import NOW, SMALL
+from .test_send import SETTINGS, Answering, invalid, lead, sums_hold, taken
+
+Compile = Callable[..., mapper.Program]
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[..., Answering]]:
+    servers: list[Answering] = []
+
+    def start(answer: Callable[[list[dict[str, Any]]], tuple[int, Any]]) -> Answering:
+        servers.append(Answering(answer))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    path = tmp_path / "records.jsonl"
+    path.write_text("".join(json.dumps(lead(n)) + "\n" for n in range(250)) + "\nnot json\n")
+    return path
+
+
+def accepted(server: Answering) -> Counter[str]:
+    return Counter(event["event_id"] for events in server.requests for event in events)
+
+
+def run(program: mapper.Program, source: Path, server: Answering, **more: Any) -> mapper.report.Report:  # type: ignore[name-defined]
+    journal = source.with_name("journal")
+    more = {"batch_size": 20, "now": NOW, "journal": journal, "dead_letters": source.with_name("dead.jsonl"), **more}
+    report = mapper.send(program, source, to=server.url, settings=SETTINGS, **more)
+    sums_hold(report)
+    return report
+
+
+def test_a_finished_run_sends_nothing_again(
+    compiled: Compile, answering: Callable[..., Answering], records: Path
+) -> None:
+    program, server = compiled(), answering(taken)
+    first = run(program, records, server)
+    assert (first.records.read, first.events.sent, first.records.dead) == (251, 250, 1)
+    second = run(program, records, server)
+    assert (second.records.read, second.events.made, second.settled_before) == (0, 0, 251)
+    assert set(accepted(server).values()) == {1}
+    assert len(records.with_name("dead.jsonl").read_text().splitlines()) == 1
+    assert stat.S_IMODE(records.with_name("journal").stat().st_mode) == 0o600
+
+
+def test_a_grown_and_renamed_file_is_the_same_file(
+    compiled: Compile, answering: Callable[..., Answering], records: Path
+) -> None:
+    program, server = compiled(), answering(taken)
+    run(program, records, server)
+    moved = records.rename(records.with_name("moved.jsonl"))
+    with moved.open("a") as file:
+        file.write("".join(json.dumps(lead(n)) + "\n" for n in range(250, 255)))
+    report = run(program, moved, server)
+    assert (report.records.read, report.events.sent, report.settled_before) == (5, 5, 251)
+    assert len(accepted(server)) == 255
+    assert set(accepted(server).values()) == {1}
+
+
+def test_a_file_that_changed_where_it_was_sent_is_refused(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    path = tmp_path / "big.jsonl"
+    lines = [json.dumps(lead(n)) + "\n" for n in range(900)]
+    path.write_text("".join(lines))
+    program, server = compiled(), answering(taken)
+    run(program, path, server)
+    path.write_text("".join(lines[:600] + [lines[-1]] * 300))
+    report = run(program, path, server)
+    assert report.exit_code == 2
+    assert report.stopped is not None
+    assert report.stopped.code == "journal-file"
+    assert set(accepted(server).values()) == {1}
+
+
+def test_what_was_pending_is_sent_by_the_next_run(
+    compiled: Compile, answering: Callable[..., Answering], records: Path
+) -> None:
+    calls: list[int] = []
+
+    def expiring(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        calls.append(1)
+        if len(calls) > 4:
+            return 401, {"error": {"message": "expired", "type": "OAuthException", "code": 190}}
+        return taken(events)
+
+    program, first, second = compiled(), answering(expiring), answering(taken)
+    stopped = run(program, records, first, concurrency=1)
+    assert (stopped.exit_code, stopped.events.sent) == (4, 80)
+    # the address is the journal's target, so the second server takes the first one's place
+    database = sqlite3.connect(records.with_name("journal"))
+    database.execute("UPDATE meta SET value = replace(value, ?, ?)", (first.url, second.url))
+    database.commit()
+    database.close()
+    finished = run(program, records, second)
+    assert finished.events.pending == 0
+    ids = accepted(second) + Counter(e["event_id"] for events in first.requests[:4] for e in events)
+    assert len(ids) == 250
+    assert set(ids.values()) == {1}
+    assert len(records.with_name("dead.jsonl").read_text().splitlines()) == 1
+
+
+def test_another_mapping_and_another_target(
+    compiled: Compile, answering: Callable[..., Answering], records: Path
+) -> None:
+    program, server, other = compiled(), answering(taken), answering(taken)
+    run(program, records, server)
+    with pytest.raises(DeliveryError) as error:
+        run(program, records, other)
+    assert (error.value.code, error.value.exit_code) == ("journal-target", 2)
+    changed = compiled(SMALL.replace('ip }}"', 'ip }}"\n        fn: "{{ first }}"'))
+    assert run(changed, records, server).settled_before == 251
+    with Journal(
+        records.with_name("journal"), mapping=changed.fingerprint, target=f"{server.url}/v25.0/123/events"
+    ) as one:
+        one.begin(1, Stretch(10**6, 10**6 + 10, 1))
+    with pytest.raises(DeliveryError) as error:
+        run(program, records, server)
+    assert (error.value.code, error.value.exit_code) == ("journal-mapping", 2)
+
+
+def test_two_runs_on_one_journal(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal", mapping="m", target="t"), pytest.raises(DeliveryError) as error:
+        Journal(tmp_path / "journal", mapping="m", target="t")
+    assert (error.value.code, error.value.exit_code) == ("journal-in-use", 5)
+    with Journal(tmp_path / "journal", mapping="m", target="t"):
+        pass
+
+
+def test_a_file_that_is_no_journal(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("this is a letter to my aunt, and no database at all" * 20)
+    with pytest.raises(DeliveryError) as error:
+        Journal(tmp_path / "journal", mapping="m", target="t")
+    assert error.value.exit_code == 5
+
+
+def test_what_was_on_its_way_too_long_ago_is_held(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("{}\n" * 9)
+    with Journal(tmp_path / "journal", mapping="m", target="t", clock=lambda: 0.0) as one:
+        one.begin(one.progress(path).file, Stretch(0, 6, 2))
+    later = Journal(tmp_path / "journal", mapping="m", target="t", clock=lambda: 45 * 3600.0)
+    with later as one, pytest.raises(DeliveryError) as error:
+        one.progress(path)
+    assert (error.value.code, error.value.exit_code) == ("journal-held", 4)
+
+
+def test_stretches_join_in_any_order(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("{}\n" * 30)
+    with Journal(tmp_path / "journal", mapping="m", target="t") as one:
+        file = one.progress(path).file
+        stretches = [Stretch(n * 9, n * 9 + 9, 3) for n in range(10)]
+        random.Random(5).shuffle(stretches)
+        for stretch in stretches:
+            one.begin(file, stretch)
+            one.settle(path, file, stretch)
+        known = one.progress(path)
+    assert (known.settled, known.lines, known.done, known.open) == (90, 30, [], [])
+
+
+RUNNER = """
+import sys, mapper
+mapping, source, url, journal, dead = sys.argv[1:]
+settings = {"PIXEL_ID": "1", "ACCESS_TOKEN": "abc"}
+report = mapper.send(mapper.load(mapping), source, to=url, settings=settings, now=1772366400, journal=journal,
+                     dead_letters=dead, batch_size=25, concurrency=3)
+sys.exit(report.exit_code)
+"""
+
+
+def test_killed_again_and_again_nothing_is_lost(answering: Callable[..., Answering], tmp_path: Path) -> None:
+    """kill -9 at random moments: every event is accepted, and only what was on its way is accepted twice."""
+    make = random.Random(11)
+    poison = {"id-77", "id-1501"}
+
+    def slow(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        time.sleep(0.02)
+        return (400, invalid(None)) if any(event["event_id"] in poison for event in events) else taken(events)
+
+    server = answering(slow)
+    (tmp_path / "m.yaml").write_text(SMALL)
+    source = tmp_path / "r.jsonl"
+    source.write_text("".join(json.dumps(lead(n)) + "\n" if n % 50 else "broken\n" for n in range(3000)))
+    arguments = [tmp_path / "m.yaml", source, server.url, tmp_path / "journal", tmp_path / "dead.jsonl"]
+    command = [sys.executable, "-c", RUNNER, *map(str, arguments)]
+    kills = 0
+    while kills < 40:
+        process = subprocess.Popen(command)
+        try:
+            code = process.wait(make.uniform(0.5, 1.1))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+            continue
+        assert code == 1
+        break
+    else:
+        pytest.fail("the runs never came to an end")
+    assert kills >= 3
+    good = {f"id-{n}" for n in range(3000) if n % 50} - poison
+    counts = Counter(
+        e["event_id"] for events in server.requests for e in events if not poison & {x["event_id"] for x in events}
+    )
+    assert set(counts) == good
+    twice = sum(count - 1 for count in counts.values())
+    assert twice <= kills * 3 * 25
+    letters = [json.loads(line) for line in (tmp_path / "dead.jsonl").read_text().splitlines() if line.endswith("}")]
+    assert {letter["line"] - 1 for letter in letters if "text" in letter} == {n for n in range(3000) if n % 50 == 0}
+    assert {letter["sent"]["event_id"] for letter in letters if "sent" in letter} == poison
+    assert os.path.getsize(tmp_path / "journal") < 200_000
