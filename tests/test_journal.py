@@ -218,13 +218,13 @@ def test_killed_again_and_again_nothing_is_lost(answering: Callable[..., Answeri
     while kills < 40:
         process = subprocess.Popen(command)
         try:
-            code = process.wait(make.uniform(0.5, 1.1))
+            code = process.wait(make.uniform(0.5, 1.1) + kills / 20)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
             kills += 1
             continue
-        assert code == 1
+        assert code in (0, 1)  # 0 if the last one that was killed had settled everything
         break
     else:
         pytest.fail("the runs never came to an end")
