@@ -94,7 +94,9 @@ class Field:
         options  what the mapping says beside ``value:``, such as ``prehashed: true``
         """
         prepare = cleaning.prepare(self.cleaning, options, self.path)
-        return _unhashed(prepare, self.path) if self.never_hash and self.kind == "text" else prepare
+        if self.never_hash and self.kind == "text":
+            prepare = _unhashed(prepare, self.path)
+        return cleaning.shortened(self.cleaning, options, prepare)
 
     def walk(self) -> Iterator[Field]:
         """This parameter and all below it, parents first."""

@@ -7,7 +7,7 @@ place in the mapping that asked for it and the path in the record that was empty
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -132,6 +132,8 @@ class Program:
         self._decode = compiled.projection.decoder.decode
         self._transforms = compiled.transforms
         self._gate = compiled.gate
+        self._needs_object = compiled.projection.is_full
+        self._lanes = tuple(_Lane.of(transform, compiled.destination) for transform in compiled.transforms)
 
     @property
     def destination(self) -> Destination:
@@ -235,24 +237,52 @@ class Program:
             data = self._decode(line)
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             return Result(problems=(_unreadable(record, error),))
-        if self._compiled.projection.is_full and type(data) is not dict:
+        if self._needs_object and type(data) is not dict:
             return Result(problems=(_NOT_AN_OBJECT,))
-        made = _Made(context, line)
+        limited = False
         if self._gate is not None:
             try:
                 answer = self._gate(data, context)
             except RecordError as error:
-                return Result(problems=(made.failed("", error, self._compiled, ()),))
+                return Result(problems=(_Made(context, line).failed("", error, self._compiled, ()),))
             if answer == IGNORED:
                 return _IGNORED_BY_RULE
             if answer == DROPPED:
                 return _IGNORED_BY_CONSENT
-            made.limited = answer == LIMITED
-        for transform in self._transforms:
-            self._transform(transform, data, made)
-        if not made.events and not made.problems:
-            return _IGNORED
-        return Result(made.events, made.problems, made.warnings)
+            limited = answer == LIMITED
+        return self._through(data, context, line, limited)
+
+    def _through(self, data: Any, context: Context, line: bytes, limited: bool) -> Result:
+        """A record through all events. The common case, one event and nothing odd about it, takes the short way."""
+        first: Event | None = None
+        made: _Made | None = None
+        for lane in self._lanes:
+            if made is None and lane.function is not None:
+                try:
+                    event = lane.function(data, context)
+                except RecordError as error:
+                    made = _Made(context, line, first, limited)
+                    transform = lane.transform
+                    made.problems.append(made.failed(transform.key, error, self._compiled, transform.parameters))
+                    context.reset()
+                    continue
+                if event is None:
+                    if context.warnings:
+                        context.reset()
+                    continue
+                if first is None and type(event) is dict and not limited:
+                    first = lane.finished(event, context)
+                    if first is not None:
+                        continue
+                made = _Made(context, line, first, limited)
+                self._finish(lane.transform, event, made)
+                context.reset()
+            else:
+                made = made or _Made(context, line, first, limited)
+                self._transform(lane.transform, data, made)
+        if made is not None and (made.events or made.problems):
+            return Result(made.events, made.problems, made.warnings)
+        return _IGNORED if first is None else Result((first,))
 
     def _transform(self, transform: Transform, data: Any, made: _Made) -> None:
         context = made.context
@@ -337,16 +367,77 @@ class Program:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """The short way of one event: for those that are neither made in a loop nor odd in any way.
+
+    function   from a record to an event; None if the event is made in a loop
+    window     seconds before now in which an event may have happened; 0 if only the long way can tell
+    """
+
+    transform: Transform
+    function: Callable[..., dict[str, Any] | list[int] | None] | None
+    key: str
+    name: str | None
+    name_key: str
+    id_key: str
+    time_key: str
+    age: int
+    window: int
+    rules: tuple[Rule, ...]
+    is_suspicious: bool
+
+    @classmethod
+    def of(cls, transform: Transform, destination: Destination) -> _Lane:
+        roles = destination.roles
+        return cls(
+            transform,
+            transform.function if transform.items is None else None,
+            transform.key,
+            transform.name,
+            roles.name,
+            roles.id or "",
+            roles.time or "",
+            transform.max_age or 0,
+            (transform.max_age or 0) - destination.margin,
+            tuple(transform.rules),
+            bool(transform.suspicions),
+        )
+
+    def finished(self, event: dict[str, Any], context: Context) -> Event | None:
+        """The event, if its time is in the window, no rule is broken and there is nothing to warn of; else None."""
+        moment = event.get(self.time_key)
+        if type(moment) is not int or context.warnings:
+            return None
+        now = context.now + context.shift
+        if not now - self.window <= moment <= now:
+            return None
+        for rule in self.rules:
+            if not rule.holds(event):
+                return None
+        try:
+            encoded = _encode(event)
+        except (OverflowError, ValueError, TypeError):
+            return None
+        if self.is_suspicious and (b"@" in encoded or b"+" in encoded or b"%40" in encoded):
+            return None
+        identity = event.get(self.id_key)
+        if identity is not None and type(identity) is not str:
+            return None
+        name = self.name or str(event.get(self.name_key, ""))
+        return Event(name, identity, moment, moment + self.age, encoded, self.key)
+
+
 class _Made:
     """What one record has given so far."""
 
     __slots__ = ("context", "events", "limited", "line", "problems", "warnings")
 
-    def __init__(self, context: Context, line: bytes) -> None:
+    def __init__(self, context: Context, line: bytes, first: Event | None = None, limited: bool = False) -> None:
         self.context = context
         self.line = line
-        self.limited = False
-        self.events: list[Event] = []
+        self.limited = limited
+        self.events: list[Event] = [] if first is None else [first]
         self.problems: list[Refusal] = []
         self.warnings: list[Dropped] = []
 
