@@ -22,14 +22,14 @@ from .errors import DeliveryError, MapperError, MappingError, Problem, RecordErr
 
 if TYPE_CHECKING:
     from .pipeline import send as send
-    from .program import Dropped as Dropped
-    from .program import Event as Event
     from .program import Program as Program
-    from .program import Refusal as Refusal
-    from .program import Replay as Replay
-    from .program import Result as Result
     from .program import load as load
     from .report import Report as Report
+    from .results import Dropped as Dropped
+    from .results import Event as Event
+    from .results import Refusal as Refusal
+    from .results import Replay as Replay
+    from .results import Result as Result
 
 __version__ = "0.1.0"
 
@@ -54,7 +54,8 @@ __all__ = [
 _LATE = {
     "send": "pipeline",
     "Report": "report",
-    **dict.fromkeys(("Dropped", "Event", "Program", "Refusal", "Replay", "Result", "load"), "program"),
+    **dict.fromkeys(("Dropped", "Event", "Refusal", "Replay", "Result"), "results"),
+    **dict.fromkeys(("Program", "load"), "program"),
 }
 """Imported when first used: mapping needs no HTTP client, and ``mapper --help`` needs no compiler."""
 

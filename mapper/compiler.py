@@ -148,6 +148,9 @@ class _Compiler:
             "noted": _noted,
             "type": type,
             "int": int,
+            "float": float,
+            "str": str,
+            "strip": str.strip,
             **RUNTIME,
             **runtime_tables(tables),
         }
@@ -311,7 +314,7 @@ class _Assembler:
         self, name: str, arguments: Sequence[str], sections: Sequence[Sequence[ast.stmt]], line: int
     ) -> Callable[..., Any]:
         """A function of sections: before each stand the names and the objects that are first needed there."""
-        resolver, quicker = Resolver(self.projection), Shortcuts()
+        resolver, quicker = Resolver(self.projection), Shortcuts(self.functions)
         body: list[ast.stmt] = []
         ready: set[str] = set()
         for section in sections:

@@ -17,9 +17,10 @@ import msgspec
 from .cleaning import CODES
 from .compiler import Transform
 from .parts import Parameter
-from .program import Program, Result
+from .program import Program
 from .projection import Path, label, reads
 from .report import Reason, refused, warned
+from .results import Result
 
 MAX_FIELDS: Final = 5000
 """How many different fields of records are remembered: records with keys that are data have no end of them."""

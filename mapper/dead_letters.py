@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from .errors import DeliveryError
-from .program import Refusal
+from .results import Refusal
 from .source import Line
 
 _encode = msgspec.json.Encoder().encode

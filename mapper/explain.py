@@ -21,7 +21,8 @@ from .destination import Field
 from .errors import RecordError, Span
 from .mapping import EventSpec
 from .parts import single
-from .program import Program, Result
+from .program import Program
+from .results import Result
 from .shaping import shaper
 from .stepping import Decision, Held, Step, Stepper, View, kind
 from .trees import Branch, Items, Leaf, Loop, ParameterSpec, Place, as_leaf

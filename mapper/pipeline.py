@@ -21,8 +21,9 @@ from .dead_letters import DeadLetters
 from .delivery import Item, Outcome, Policy, Send, deliver
 from .errors import DeliveryError
 from .journal import Journal, Stretch
-from .program import Program, Refusal, Result
+from .program import Program
 from .report import Reason, Report, Stopped, Tally, refused, warned
+from .results import Refusal, Result
 from .settings import resolve
 from .source import Input, Line, Source, inputs, lines
 from .transport import Connection

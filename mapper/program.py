@@ -7,8 +7,7 @@ place in the mapping that asked for it and the path in the record that was empty
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -21,102 +20,16 @@ from .cleaning import CODES
 from .compiler import DROPPED, IGNORED, LIMITED, Compiled, Transform, compile_mapping
 from .destination import Destination, Rule
 from .errors import MapperError, Problem, RecordError, Span
+from .lanes import Lane, may_name_somebody
 from .mapping import SampleSpec
 from .projection import label, reads, walk_paths
 from .refusal import place_of
+from .results import Dropped, Event, Refusal, Replay, Result
 from .trees import Place
 from .values import Context, Undecided
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-
-
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """One event, ready to send.
-
-    name      the event's name as the destination will see it
-    id        its id, by which the destination drops copies; None if the mapping gives none
-    time      when it happened, Unix seconds; None for a destination without times
-    expires   the last moment (Unix seconds) at which the destination still takes it; None if it never expires
-    encoded   the event as JSON bytes, exactly as sent: cleaned and hashed
-    key       the mapping's name for the event (under ``events:``)
-    """
-
-    name: str
-    id: str | None
-    time: int | None
-    expires: int | None
-    encoded: bytes
-    key: str
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """What is sent, decoded anew at each call."""
-        parameters: dict[str, Any] = _decode(self.encoded)
-        return parameters
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why one event of a record could not be made, or why a line is no record.
-
-    code       a stable word, see the list of codes
-    message    one sentence; names rules, types and paths, never a value
-    event      the mapping's name for the event, or "" if the record itself is at fault
-    parameter  the parameter at fault (``user_data.em``), or ""
-    span       the place in the mapping that asked for it, or None
-    missing    the paths in the record that were empty
-    """
-
-    code: str
-    message: str
-    event: str = ""
-    parameter: str = ""
-    span: Span | None = None
-    missing: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        where = f"{self.span}: " if self.span else ""
-        return f"{where}{self.message} [{self.code}]"
-
-
-class Dropped(msgspec.Struct, frozen=True, gc=False):
-    """A value that could not be used and was left out of an event that was made all the same, or a rule's warning."""
-
-    code: str
-    parameter: str
-    event: str
-
-
-class Result(msgspec.Struct, frozen=True, gc=False):
-    """What became of one record.
-
-    ``ignored`` says that nothing applied, on purpose; ``reason`` is then ``rule`` (an ``ignore:`` rule matched),
-    ``no-event`` (no event's ``when`` was true) or ``consent``.
-    """
-
-    events: Sequence[Event] = ()
-    problems: Sequence[Refusal] = ()
-    warnings: Sequence[Dropped] = ()
-    reason: str = ""
-
-    @property
-    def ignored(self) -> bool:
-        return bool(self.reason)
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """A file of samples and the moment (Unix seconds) at which it was recorded.
-
-    ``clock(now)`` gives the two numbers that make it behave as if recorded at ``now``: the time to map with, and the
-    seconds to add to every time of an event.
-    """
-
-    recorded: float
-
-    def clock(self, now: float) -> tuple[float, int]:
-        return self.recorded, int(now - self.recorded)
 
 
 _IGNORED = Result(reason="no-event")
@@ -133,7 +46,7 @@ class Program:
         self._transforms = compiled.transforms
         self._gate = compiled.gate
         self._needs_object = compiled.projection.is_full
-        self._lanes = tuple(_Lane.of(transform, compiled.destination) for transform in compiled.transforms)
+        self._lanes = tuple(Lane.of(transform, compiled.destination) for transform in self._transforms)
 
     @property
     def destination(self) -> Destination:
@@ -215,7 +128,11 @@ class Program:
                 context.now = time.time()
             if context.steps or context.warnings:
                 context.reset()
-            yield self._map(line, context)
+            try:
+                result = self._projected(line, context)
+            except Undecided:
+                result = self._map(line, context)
+            yield result
 
     def _map(self, record: dict[str, Any] | bytes | str, context: Context) -> Result:
         try:
@@ -256,10 +173,10 @@ class Program:
         """A record through all events. The common case, one event and nothing odd about it, takes the short way."""
         first: Event | None = None
         made: _Made | None = None
-        for lane in self._lanes:
-            if made is None and lane.function is not None:
+        for function, lane in self._lanes:
+            if made is None and function is not None:
                 try:
-                    event = lane.function(data, context)
+                    event = function(data, context)
                 except RecordError as error:
                     made = _Made(context, line, first, limited)
                     transform = lane.transform
@@ -343,7 +260,7 @@ class Program:
             made.refused(transform, "number-range", "a number is too large for JSON", "")
             return
         rules = transform.rules
-        if transform.suspicions and (b"@" in encoded or b"+" in encoded or b"%40" in encoded):
+        if transform.suspicions and may_name_somebody(encoded):
             rules += transform.suspicions
         for rule in rules:
             if not self._kept(rule, transform, event, made):
@@ -365,67 +282,6 @@ class Program:
             return False
         made.warnings.append(Dropped(rule.id, faults[0] if faults else "", transform.key))
         return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Lane:
-    """The short way of one event: for those that are neither made in a loop nor odd in any way.
-
-    function   from a record to an event; None if the event is made in a loop
-    window     seconds before now in which an event may have happened; 0 if only the long way can tell
-    """
-
-    transform: Transform
-    function: Callable[..., dict[str, Any] | list[int] | None] | None
-    key: str
-    name: str | None
-    name_key: str
-    id_key: str
-    time_key: str
-    age: int
-    window: int
-    rules: tuple[Rule, ...]
-    is_suspicious: bool
-
-    @classmethod
-    def of(cls, transform: Transform, destination: Destination) -> _Lane:
-        roles = destination.roles
-        return cls(
-            transform,
-            transform.function if transform.items is None else None,
-            transform.key,
-            transform.name,
-            roles.name,
-            roles.id or "",
-            roles.time or "",
-            transform.max_age or 0,
-            (transform.max_age or 0) - destination.margin,
-            tuple(transform.rules),
-            bool(transform.suspicions),
-        )
-
-    def finished(self, event: dict[str, Any], context: Context) -> Event | None:
-        """The event, if its time is in the window, no rule is broken and there is nothing to warn of; else None."""
-        moment = event.get(self.time_key)
-        if type(moment) is not int or context.warnings:
-            return None
-        now = context.now + context.shift
-        if not now - self.window <= moment <= now:
-            return None
-        for rule in self.rules:
-            if not rule.holds(event):
-                return None
-        try:
-            encoded = _encode(event)
-        except (OverflowError, ValueError, TypeError):
-            return None
-        if self.is_suspicious and (b"@" in encoded or b"+" in encoded or b"%40" in encoded):
-            return None
-        identity = event.get(self.id_key)
-        if identity is not None and type(identity) is not str:
-            return None
-        name = self.name or str(event.get(self.name_key, ""))
-        return Event(name, identity, moment, moment + self.age, encoded, self.key)
 
 
 class _Made:

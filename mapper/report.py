@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .cleaning import CODES
-from .program import Dropped, Program, Refusal
+from .program import Program
+from .results import Dropped, Refusal
 
 
 @dataclass(slots=True)

@@ -9,7 +9,10 @@ every record has a whole number on the other side: that case is decided in place
 from __future__ import annotations
 
 import ast
-from typing import Final
+from typing import Any, Final
+
+from . import nodes
+from .cleaning.people import BLANKS
 
 _COMPARED: Final[dict[str, type[ast.cmpop]]] = {"v_gt": ast.Gt, "v_ge": ast.GtE, "v_lt": ast.Lt, "v_le": ast.LtE}
 _EXACT: Final = 2**53
@@ -17,23 +20,35 @@ _EXACT: Final = 2**53
 
 
 class Shortcuts(ast.NodeTransformer):
-    """Rewrites the calls of one function."""
+    """Rewrites the calls of one function. ``functions`` holds what generated code calls, by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, functions: dict[str, Any]) -> None:
+        self._functions = functions
         self._temporaries = 0
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
         if not isinstance(node.func, ast.Name) or len(node.args) != 2:
             return node
+        template = _PREPARED.get(getattr(self._functions.get(node.func.id), "shortcut", ""))
+        if template is not None and not isinstance(node.args[0], ast.Constant):
+            return self._prepared(node, template)
+        return self._operated(node, node.func.id)
+
+    def _prepared(self, node: ast.Call, template: ast.expr) -> ast.expr:
+        """The preparation of a parameter, in place for a value of the usual kind."""
+        filled = _Filled(self._name(), node).visit(nodes.copied(template))
+        placed: ast.expr = ast.fix_missing_locations(ast.copy_location(filled, node))
+        return placed
+
+    def _operated(self, node: ast.Call, function: str) -> ast.expr:
         left, right = node.args
         if not (isinstance(right, ast.Constant) and type(right.value) is int and 0 < right.value + 1 <= _EXACT):
             return node
-        compared = _COMPARED.get(node.func.id)
-        if compared is None and (node.func.id != "v_div" or not right.value):
+        compared = _COMPARED.get(function)
+        if compared is None and (function != "v_div" or not right.value):
             return node
-        self._temporaries += 1
-        name = f"q{self._temporaries}"
+        name = self._name()
         value = ast.Name(name, ast.Load())
         kind = ast.Call(ast.Name("type", ast.Load()), [ast.NamedExpr(ast.Name(name, ast.Store()), left)], [])
         is_whole: ast.expr = ast.Compare(kind, [ast.Is()], [ast.Name("int", ast.Load())])
@@ -46,3 +61,37 @@ class Shortcuts(ast.NodeTransformer):
             quick = ast.BinOp(value, ast.Div(), right)
         long = ast.copy_location(ast.Call(node.func, [value, right], []), node)
         return ast.fix_missing_locations(ast.copy_location(ast.IfExp(is_whole, quick, long), node))
+
+    def _name(self) -> str:
+        self._temporaries += 1
+        return f"q{self._temporaries}"
+
+
+class _Filled(ast.NodeTransformer):
+    """A template with the temporary's name for ``q``, the value for ``VALUE``, and the long way for ``LONG``."""
+
+    def __init__(self, temporary: str, node: ast.Call) -> None:
+        self._temporary = temporary
+        self._node = node
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id == "VALUE":
+            return self._node.args[0]
+        if node.id == "LONG":
+            temporary = ast.Name(self._temporary, ast.Load())
+            return ast.copy_location(ast.Call(self._node.func, [temporary, self._node.args[1]], []), self._node)
+        return ast.Name(self._temporary, node.ctx) if node.id == "q" else node
+
+
+def _template(source: str) -> ast.expr:
+    return ast.parse(source, mode="eval").body
+
+
+_PREPARED: Final = {
+    "text": _template(f"(strip(q, {BLANKS!r}) or None) if type((q := VALUE)) is str else LONG"),
+    "number": _template("q if type((q := VALUE)) is int and 0 <= q < 9223372036854775808 else LONG"),
+    "amount": _template(
+        "q if type((q := VALUE)) is float and 0.0 <= q < 10000000000000.0 and (q * 100 + 0.5) // 1 / 100 == q else LONG"
+    ),
+}
+"""The same tests as in ``cleaning``: a value that passes is sent as it is, or trimmed."""

@@ -32,7 +32,8 @@ from .destination import Field
 from .errors import MappingError, Problem, Span
 from .mapping import inside
 from .placing import Lines
-from .program import Program, Result
+from .program import Program
+from .results import Result
 from .trees import Place
 from .values import Context
 

@@ -173,7 +173,7 @@ def _text(check: plain.Check, path: str) -> Prepare:
             return value.strip(BLANKS) or None
         return None if value is None else slow(value, context)
 
-    return text
+    return quick.marked(text, "text")
 
 
 # Hashed values

@@ -14,11 +14,12 @@ from typing import Any, Final
 
 from ..values import Context
 
-__all__ = ["quick"]
+__all__ = ["marked", "quick"]
 
 Prepare = Callable[..., Any]
 Whole = Callable[[Any, Context, Any], Any]
 
+_SHORTCUT: Final = "shortcut"
 _BLANKS: Final = " \t\n\r\x0b\x0c"
 _LONGEST: Final = 31
 """Longer text may be a hash already."""
@@ -51,6 +52,12 @@ def quick(step: str, said: Mapping[str, Any], options: Mapping[str, Any], whole:
     if make is None or (step in ("number", "integer") and least != 0) or (step == "amount" and least != 0):
         return whole
     return make(whole)
+
+
+def marked(prepare: Prepare, shortcut: str) -> Prepare:
+    """Say of a function that generated code may decide its common case in place (see ``shortcuts``)."""
+    prepare.__dict__[_SHORTCUT] = shortcut
+    return prepare
 
 
 def _email(whole: Whole) -> Prepare:
@@ -124,7 +131,7 @@ def _amount(whole: Whole) -> Prepare:
             return value
         return whole(value, context, companion)
 
-    return amount
+    return marked(amount, "amount")
 
 
 def _number(whole: Whole) -> Prepare:
@@ -133,7 +140,7 @@ def _number(whole: Whole) -> Prepare:
             return value
         return whole(value, context, companion)
 
-    return number
+    return marked(number, "number")
 
 
 def _moment(whole: Whole) -> Prepare:

@@ -12,7 +12,8 @@ from ..dead_letters import opened
 from ..diagnostics import to_json, visible
 from ..errors import DeliveryError
 from ..explain import explain
-from ..program import Program, Replay, load
+from ..program import Program, load
+from ..results import Replay
 from ..source import Line, inputs, lines
 from .main import coloured, say
 from .story import as_dict, told

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from ..dead_letters import DeadLetters
-from ..program import Program, Refusal, Result, load
+from ..program import Program, load
 from ..report import Events, Reason, Records, refused, warned
+from ..results import Refusal, Result
 from ..source import Line, inputs, lines
 from .main import coloured, data, say, width
 from .summary import reasons, sum_of_records

@@ -18,7 +18,7 @@ from ..explain import (
     Explanation,
     ParameterTrace,
 )  # fmt: skip
-from ..program import Refusal
+from ..results import Refusal
 from ..stepping import Decision, Held, Step
 
 _SHADES: Final = {"good": "\x1b[32m", "bad": "\x1b[31m", "odd": "\x1b[33m", "dim": "\x1b[2m", "bold": "\x1b[1m"}

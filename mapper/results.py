@@ -1,0 +1,101 @@
+"""What mapping a record gives: events, and why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from .errors import Span
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One event, ready to send.
+
+    name      the event's name as the destination will see it
+    id        its id, by which the destination drops copies; None if the mapping gives none
+    time      when it happened, Unix seconds; None for a destination without times
+    expires   the last moment (Unix seconds) at which the destination still takes it; None if it never expires
+    encoded   the event as JSON bytes, exactly as sent: cleaned and hashed
+    key       the mapping's name for the event (under ``events:``)
+    """
+
+    name: str
+    id: str | None
+    time: int | None
+    expires: int | None
+    encoded: bytes
+    key: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What is sent, decoded anew at each call."""
+        parameters: dict[str, Any] = _decode(self.encoded)
+        return parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one event of a record could not be made, or why a line is no record.
+
+    code       a stable word, see the list of codes
+    message    one sentence; names rules, types and paths, never a value
+    event      the mapping's name for the event, or "" if the record itself is at fault
+    parameter  the parameter at fault (``user_data.em``), or ""
+    span       the place in the mapping that asked for it, or None
+    missing    the paths in the record that were empty
+    """
+
+    code: str
+    message: str
+    event: str = ""
+    parameter: str = ""
+    span: Span | None = None
+    missing: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        where = f"{self.span}: " if self.span else ""
+        return f"{where}{self.message} [{self.code}]"
+
+
+class Dropped(msgspec.Struct, frozen=True, gc=False):
+    """A value that could not be used and was left out of an event that was made all the same, or a rule's warning."""
+
+    code: str
+    parameter: str
+    event: str
+
+
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """What became of one record.
+
+    ``ignored`` says that nothing applied, on purpose; ``reason`` is then ``rule`` (an ``ignore:`` rule matched),
+    ``no-event`` (no event's ``when`` was true) or ``consent``.
+    """
+
+    events: Sequence[Event] = ()
+    problems: Sequence[Refusal] = ()
+    warnings: Sequence[Dropped] = ()
+    reason: str = ""
+
+    @property
+    def ignored(self) -> bool:
+        return bool(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A file of samples and the moment (Unix seconds) at which it was recorded.
+
+    ``clock(now)`` gives the two numbers that make it behave as if recorded at ``now``: the time to map with, and the
+    seconds to add to every time of an event.
+    """
+
+    recorded: float
+
+    def clock(self, now: float) -> tuple[float, int]:
+        return self.recorded, int(now - self.recorded)
