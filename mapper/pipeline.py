@@ -25,16 +25,12 @@ from .program import Program
 from .report import Reason, Report, Stopped, Tally, refused, warned
 from .results import Refusal, Result
 from .settings import resolve
-from .source import Input, Line, Source, inputs, lines
+from .source import FAULTS, Input, Line, Source, inputs, lines
 from .transport import Connection
 
 CONCURRENCY: Final = 4
 _MOST_LINES: Final = 4_000
 """Lines after which a stretch ends even if few of them give events."""
-_FAULTS: Final = {
-    "too-long": "the line is longer than 10 MiB",
-    "not-json": "the record holds something that JSON cannot say",
-}
 
 Progress = Callable[[Tally], None]
 
@@ -211,7 +207,7 @@ class _Run:
             if replay is not None:
                 now, shift = replay.clock(now)
             if line.fault:
-                result = Result(problems=(Refusal(line.fault, _FAULTS[line.fault]),))
+                result = Result(problems=(Refusal(line.fault, FAULTS[line.fault]),))
             else:
                 result = self.program.map(line.data, now, shift=shift)
             self._take(line, result, known is not None and known.was_sent(line.offset))

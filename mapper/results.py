@@ -13,7 +13,7 @@ from .errors import Span
 _decode = msgspec.json.Decoder().decode
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
+class Event(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One event, ready to send.
 
     name      the event's name as the destination will see it
@@ -62,7 +62,7 @@ class Refusal:
         return f"{where}{self.message} [{self.code}]"
 
 
-class Dropped(msgspec.Struct, frozen=True, gc=False):
+class Dropped(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A value that could not be used and was left out of an event that was made all the same, or a rule's warning."""
 
     code: str
@@ -70,7 +70,7 @@ class Dropped(msgspec.Struct, frozen=True, gc=False):
     event: str
 
 
-class Result(msgspec.Struct, frozen=True, gc=False):
+class Result(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What became of one record.
 
     ``ignored`` says that nothing applied, on purpose; ``reason`` is then ``rule`` (an ``ignore:`` rule matched),

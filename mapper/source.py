@@ -10,10 +10,10 @@ import glob
 import gzip
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 import msgspec
 
@@ -22,9 +22,19 @@ from .errors import DeliveryError
 MAX_LINE: Final = 10 * 1024 * 1024
 """The longest line that is read, in bytes. A longer one is skipped and counted as no record."""
 
+FAULTS: Final = {
+    "too-long": "the line is longer than 10 MiB",
+    "not-json": "the record holds something that JSON cannot say",
+}
+"""Why a line cannot be a record before anybody has looked at what it says."""
+
+BLOCK: Final = 512 * 1024
+"""Bytes of a block: a few milliseconds of work."""
+
 Source = str | Path | Iterable[Any]
 """A file, a glob, ``-`` for standard input, several of these, or an iterable of records (dicts, or lines of JSON)."""
 
+_BOM: Final = b"\xef\xbb\xbf"
 _WRONG_FILES: Final = {
     b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or save it as JSON lines",
     b"\xff\xfe": "UTF-16 text: save it as UTF-8",
@@ -50,6 +60,25 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     fault: str = ""
     end: int = 0
+
+
+class Block(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Some whole lines of one input.
+
+    number   of the first line, counted from 1
+    offset   bytes before them in their file (unpacked)
+    data     the lines, each but perhaps the last with its end
+    fault    why the one line that this stands for cannot be a record, as a code, or ""
+    """
+
+    file: str
+    number: int
+    offset: int
+    data: bytes
+    fault: str = ""
+
+
+Piece = TypeVar("Piece", Line, Block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +145,31 @@ def lines(given: Input) -> Iterator[Line]:
     raises  DeliveryError (exit code 2) if the file breaks off in the middle of its gzip stream, or is one JSON array
     """
     if given.records is not None:
-        yield from _from_records(given)
-        return
+        return _from_records(given)
+    return _opened(given, _split)
+
+
+def blocks(given: Input) -> Iterator[Block]:
+    """The same lines, many at once; of a live pipe, what is there. Not for records that Python gives."""
+    return _opened(given, _blocks)
+
+
+def is_idle(given: Input) -> bool:
+    """Whether nothing more is there at the moment of an input that somebody is still writing."""
+    if given.path is not None or given.records is not None:
+        return False
+    try:
+        import select
+
+        return not select.select([sys.stdin.buffer], [], [], 0)[0]
+    except (OSError, ValueError):  # not a pipe, or a system that cannot tell
+        return True
+
+
+def _opened(given: Input, split: Callable[[str, Any], Iterator[Piece]]) -> Iterator[Piece]:
     opened: BinaryIO = sys.stdin.buffer if given.path is None else given.path.open("rb", buffering=1 << 18)
     try:
-        yield from _split(given.name, _unpacked(opened))
+        yield from split(given.name, _unpacked(opened))
     except (EOFError, zlib.error, gzip.BadGzipFile):
         message = f"{given.name} breaks off: its gzip data is damaged or incomplete"
         raise DeliveryError("broken-input", message, 2, "What came before was handled. Get the whole file.") from None
@@ -146,12 +195,43 @@ def _split(name: str, stream: Any) -> Iterator[Line]:
             data = b""
         line = data.removesuffix(b"\n").removesuffix(b"\r")
         if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
-            if line.strip() == b"[":
-                hint = f"Write one object a line: jq -c '.[]' {name}"
-                raise DeliveryError("json-array", f"{name} is one JSON array, not JSON lines", 2, hint)
+            line = line.removeprefix(_BOM)
+            _refuse_array(name, line)
         yield Line(name, number, offset, line, fault, offset + size)
         offset += size
+
+
+def _blocks(name: str, stream: Any) -> Iterator[Block]:
+    number, offset = 1, 0
+    while data := stream.read1(BLOCK):
+        size, after = len(data), 0
+        if data[-1:] != b"\n":
+            begun = size - data.rfind(b"\n") - 1
+            rest = stream.readline(MAX_LINE + 1 - begun)
+            data += rest
+            size += len(rest)
+            if begun + len(rest) > MAX_LINE and data[-1:] != b"\n":  # the last line is too long
+                after = begun + len(rest) + _skipped(stream.readline)
+                data = data[: size - begun - len(rest)]
+                size = len(data)
+        if offset == 0 and data:
+            _refuse_array(name, data.removeprefix(_BOM).partition(b"\n")[0])
+            if data.startswith(_BOM):
+                # What takes the mark's place is blank, so that every offset stays what it is in the file.
+                data = b" " * len(_BOM) + data[len(_BOM) :]
+        count = data.count(b"\n") + (data[-1:] not in (b"\n", b""))
+        if data:
+            yield Block(name, number, offset, data)
+        if after:
+            yield Block(name, number + count, offset + size, b"", "too-long")
+            count += 1
+        number, offset = number + count, offset + size + after
+
+
+def _refuse_array(name: str, first: bytes) -> None:
+    if first.strip() == b"[":
+        hint = f"Write one object a line: jq -c '.[]' {name}"
+        raise DeliveryError("json-array", f"{name} is one JSON array, not JSON lines", 2, hint)
 
 
 def _skipped(readline: Any) -> int:

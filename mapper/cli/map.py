@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
 
+from ..blocks import Mapped, Task
 from ..dead_letters import DeadLetters
 from ..program import Program, load
 from ..report import Events, Reason, Records, refused, warned
-from ..results import Refusal, Result
-from ..source import Line, inputs, lines
+from ..source import Block, Input, blocks, inputs, is_idle
+from ..workers import Workers, cores
 from .main import coloured, data, say, width
 from .summary import reasons, sum_of_records
 
@@ -33,23 +37,28 @@ input. Why records gave no event is said on stderr. Exits with 1 if something wa
     "--dead-letters", type=click.Path(path_type=Path), help="Keep refused records here (with their content; mode 0600)."
 )
 @click.option("--now", type=float, help="The clock, in Unix seconds, for repeatable runs.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes that map large inputs [all cores].")
 @click.option("--quiet", "-q", is_flag=True, help="No summary on stderr.")
-def command(mapping: str, records: tuple[str, ...], dead_letters: Path | None, now: float | None, quiet: bool) -> int:
+def command(
+    mapping: str,
+    records: tuple[str, ...],
+    dead_letters: Path | None,
+    now: float | None,
+    workers: int | None,
+    quiet: bool,
+) -> int:
     """Map and write."""
     program = load(mapping)
     given = inputs(list(records) or ["-"])
     run = _Mapping(program, DeadLetters(dead_letters), now)
     run.letters.check()
-    with run.letters:
+    with run.letters, Workers(program, workers or cores()) as pool:
         for one in given:
-            replay = program.replay(one.path) if one.path is not None else None
-            if replay is not None and not quiet:
+            if one.path is not None and program.replay(one.path) is not None and not quiet:
                 say(f"{one.name} is a sample: its times are moved as if it had been recorded just now.")
-            for line in lines(one):
-                moment, shift = (now if now is not None else time.time()), 0
-                if replay is not None:
-                    moment, shift = replay.clock(moment)
-                run.take(line, moment, shift)
+            for block, mapped in pool.map(run.tasks(one), partial(is_idle, one)):
+                assert isinstance(mapped, Mapped)
+                run.take(block, mapped)
     run.output.flush()
     if not quiet:
         run.say()
@@ -58,38 +67,36 @@ def command(mapping: str, records: tuple[str, ...], dead_letters: Path | None, n
 
 class _Mapping:
     def __init__(self, program: Program, letters: DeadLetters, now: float | None) -> None:
-        self.program, self.letters = program, letters
+        self.program, self.letters, self.now = program, letters, now
         self.records, self.events = Records(), Events()
-        self.refused: dict[Reason, int] = {}
-        self.warnings: dict[Reason, int] = {}
+        self.refused: Counter[Reason] = Counter()
+        self.warnings: Counter[Reason] = Counter()
         self.output = data()
-        self.write = self.output.write
 
-    def take(self, line: Line, now: float, shift: int) -> None:
-        if not line.fault and not line.data.strip():
-            self.records.blank += 1
-            return
-        self.records.read += 1
-        if line.fault:
-            result = Result(problems=(Refusal(line.fault, "the line is longer than 10 MiB"),))
-        else:
-            result = self.program.map(line.data, now, shift=shift)
-        for event in result.events:
-            self.events.made += 1
-            self.write(event.encoded + b"\n")
-        for problem in result.problems:
-            reason = refused(problem)
-            self.refused[reason] = self.refused.get(reason, 0) + 1
-        self.letters.record(line, result.problems)
-        for warning in result.warnings:
-            reason = warned(self.program, warning)
-            self.warnings[reason] = self.warnings.get(reason, 0) + 1
-        if result.events:
-            self.records.mapped += 1
-        elif result.problems:
-            self.records.dead += 1
-        else:
-            self.records.ignored += 1
+    def tasks(self, one: Input) -> Iterator[tuple[Block, Task]]:
+        replay = self.program.replay(one.path) if one.path is not None else None
+        for block in blocks(one):
+            now, shift = (self.now if self.now is not None else time.time()), 0
+            if replay is not None:
+                now, shift = replay.clock(now)
+            yield block, Task(now, shift, block)
+
+    def take(self, block: Block, mapped: Mapped) -> None:
+        self.output.write(mapped.output)
+        records = self.records
+        records.read += mapped.read
+        records.blank += mapped.blank
+        records.mapped += mapped.mapped
+        records.dead += mapped.dead
+        records.ignored += sum(mapped.ignored.values())
+        self.events.made += sum(mapped.by_event.values())
+        for odd in mapped.odd:
+            for problem in odd.problems:
+                self.refused[refused(problem)] += 1
+            if odd.problems:
+                self.letters.record(odd.line(block), odd.problems)
+            for warning in odd.warnings:
+                self.warnings[warned(self.program, warning)] += 1
 
     def say(self) -> None:
         """The summary."""

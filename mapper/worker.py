@@ -1,0 +1,73 @@
+"""A process that maps what it is given: started by ``workers``, one for each core.
+
+Frames go both ways, each with its length before it. The first answer is the fingerprint of the mapping, or nothing if
+it can no longer be loaded; then comes one answer for each task, in their order. Tasks are read ahead in a thread, so
+that whoever sends them never waits for one who waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from queue import Queue
+from typing import IO, Final
+
+import msgspec
+
+from .blocks import Task, perform
+from .errors import MapperError
+from .program import load
+
+__all__ = ["DEPTH", "main", "read_frame", "write_frame"]
+
+DEPTH: Final = 3
+"""Tasks that may be under way at once: one is mapped while the next one waits."""
+
+_SWITCH: Final = 0.0005
+"""Seconds after which the mapping thread lets the reading one go on, which needs very little time."""
+
+
+def read_frame(stream: IO[bytes]) -> bytes | None:
+    """The next frame, or None at the end or if the other side broke off in the middle of one."""
+    head = stream.read(8)
+    if len(head) < 8:
+        return None
+    size = int.from_bytes(head, "little")
+    data = stream.read(size)
+    return data if len(data) == size else None
+
+
+def write_frame(stream: IO[bytes], data: bytes) -> None:
+    """Send a frame."""
+    stream.write(len(data).to_bytes(8, "little"))
+    stream.write(data)
+    stream.flush()
+
+
+def main(mapping: str) -> None:
+    """Load the mapping, say what it means, and map until there is nothing more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this decides what an interruption means
+    sys.setswitchinterval(_SWITCH)
+    given, taken = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", 1 << 18)  # buffered, whatever the environment says
+    try:
+        program = load(mapping)
+    except MapperError:
+        write_frame(taken, b"")
+        return
+    write_frame(taken, program.fingerprint.encode())
+    tasks: Queue[bytes | None] = Queue(DEPTH)
+
+    def ahead() -> None:
+        while (frame := read_frame(given)) is not None:
+            tasks.put(frame)
+        tasks.put(None)
+
+    threading.Thread(target=ahead, daemon=True).start()
+    decode, encode = msgspec.msgpack.Decoder(Task).decode, msgspec.msgpack.Encoder().encode
+    try:
+        while (frame := tasks.get()) is not None:
+            write_frame(taken, encode(perform(program, decode(frame))))
+    except BrokenPipeError:  # nobody wants the answers any more
+        os._exit(0)

@@ -1,0 +1,186 @@
+"""Several processes give what one gives; one that dies costs nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import mapper
+from mapper import workers
+from mapper.blocks import Mapped, MappedLines, Task, perform
+from mapper.errors import DeliveryError
+from mapper.program import Program
+from mapper.source import BLOCK, Block, Input, blocks, lines
+from mapper.workers import Workers
+
+from .conftest import NOW, SMALL
+from .test_send import lead
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    (tmp_path / "m.yaml").write_text(SMALL)
+    return mapper.load(tmp_path / "m.yaml")
+
+
+def records(count: int) -> bytes:
+    """Good ones, broken ones, ignored ones, and blank lines."""
+    made = []
+    for n in range(count):
+        record = lead(n)
+        if n % 11 == 3:
+            record["email"] = "nobody"
+        if n % 13 == 4:
+            record["type"] = "other"
+        made.append("{broken" if n % 17 == 5 else "" if n % 19 == 6 else json.dumps(record))
+    return "\n".join(made).encode() + b"\n"
+
+
+def tasks(data: bytes, size: int = 4000) -> Iterator[tuple[Block, Task]]:
+    path = "r.jsonl"
+    start, number = 0, 1
+    while start < len(data):
+        end = data.find(b"\n", start + size) + 1 or len(data)
+        block = Block(path, number, start, data[start:end])
+        yield block, Task(NOW, 0, block)
+        number += data.count(b"\n", start, end)
+        start = end
+
+
+def exhaust(pool: Workers, data: bytes) -> None:
+    for _ in pool.map(tasks(data)):
+        for worker in pool._workers:
+            worker.ready.wait()
+
+
+def test_several_give_what_one_gives(program: Program) -> None:
+    data = records(2000)
+    alone = [perform(program, task) for _, task in tasks(data)]
+    with Workers(program, 2, small=0) as pool:
+        both = []
+        for (block, answer), (expected, _) in zip(pool.map(tasks(data)), tasks(data), strict=True):
+            assert block == expected
+            both.append(answer)
+            for worker in pool._workers:
+                worker.ready.wait()
+    encode = msgspec.msgpack.encode  # a tuple comes back as a list
+    assert encode(both) == encode(alone)
+    found = [one for one in both if isinstance(one, Mapped)]
+    assert sum(one.read for one in found) == 2000 - sum(one.blank for one in found)
+    assert {problem.code for one in found for odd in one.odd for problem in odd.problems} >= {"not-json", "bad-email"}
+
+
+def test_lines_are_mapped_too(program: Program) -> None:
+    given = [json.dumps(lead(n)).encode() for n in range(5)]
+    with Workers(program, 2, small=0) as pool:
+        for _ in range(200):
+            ((origin, answer),) = pool.map([("here", Task(NOW, 0, lines=given))])
+            assert origin == "here"
+            assert isinstance(answer, MappedLines)
+            assert [one.events[0].id for one in answer.results] == [f"id-{n}" for n in range(5)]
+            if all(worker.ready.is_set() for worker in pool._workers):
+                break
+
+
+def test_one_that_dies_is_replaced(program: Program) -> None:
+    data = records(2000)
+    alone = [perform(program, task) for _, task in tasks(data)]
+    expected = b"".join(one.output for one in alone if isinstance(one, Mapped))
+    output = b""
+    with Workers(program, 2, small=0) as pool:
+        for count, (_, answer) in enumerate(pool.map(tasks(data))):
+            assert isinstance(answer, Mapped)
+            output += answer.output
+            for worker in pool._workers:
+                worker.ready.wait()
+            if count in (3, 10, 11):
+                pool._workers[count % 2]._process.send_signal(signal.SIGKILL)
+    assert output == expected
+
+
+DYING = """\
+import os, sys
+sys.path[:] = {path!r}
+from mapper.program import load
+from mapper.worker import write_frame
+with os.fdopen(1, "wb") as taken:
+    write_frame(taken, load({mapping!r}).fingerprint.encode())
+sys.stdin.buffer.read(8)
+"""
+
+
+def test_lines_that_kill_every_worker_end_the_run(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_START", DYING)
+    data = records(500)
+    with Workers(program, 2, small=0) as pool, pytest.raises(DeliveryError, match=r"died 3 times.*r\.jsonl:") as caught:
+        exhaust(pool, data)
+    assert caught.value.exit_code == 70
+
+
+def test_a_mapping_that_changes_meanwhile_is_refused(program: Program) -> None:
+    data = records(500)
+    Path(program.files[0]).write_text(SMALL.replace("'lead'", "'leads'").replace("Lead", "Leader"))
+    with Workers(program, 2, small=0) as pool, pytest.raises(DeliveryError, match="changed"):
+        exhaust(pool, data)
+
+
+def test_small_inputs_start_none(program: Program) -> None:
+    with Workers(program, 8) as pool:
+        list(pool.map(tasks(records(500))))
+        assert pool._workers == []
+
+
+def test_blocks_and_lines_see_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    long = b'{"a": "' + b"x" * (10 * 1024 * 1024) + b'"}'
+    data = b"\xef\xbb\xbf{}\r\n\n \t\n" + b'{"b": 1}\n' * 200_000 + long + b"\n{}\n" + long
+    path.write_bytes(data)
+    one = Input("r.jsonl", path)
+    seen = []
+    for block in blocks(one):
+        assert len(block.data) <= BLOCK + 100
+        if block.fault:
+            seen.append((block.number, block.offset, b"", block.fault))
+            continue
+        start = block.offset
+        for number, line in enumerate(block.data.split(b"\n")[: block.data.count(b"\n") or 1], block.number):
+            seen.append((number, start, line.removesuffix(b"\r").strip(), ""))
+            start += len(line) + 1
+    assert seen == [(line.number, line.offset, line.data.strip(), line.fault) for line in lines(one)]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_live_pipe_is_not_kept_waiting(program: Program, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mapper", "map", str(program.files[0]), "-", "--now", str(NOW), "--workers", "2"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for n in range(3):
+            process.stdin.write(json.dumps(lead(n)).encode() + b"\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["event_id"] == f"id-{n}"
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+def test_cores_are_those_that_may_be_used() -> None:
+    assert 1 <= workers.cores() <= (os.cpu_count() or 1)
+
+
+def test_a_frame_that_breaks_off_is_none() -> None:
+    from mapper.worker import read_frame, write_frame
+
+    stream = io.BytesIO()
+    write_frame(stream, b"abc")
+    assert read_frame(io.BytesIO(stream.getvalue())) == b"abc"
+    assert read_frame(io.BytesIO(stream.getvalue()[:-1])) is None
+    assert read_frame(io.BytesIO()) is None
