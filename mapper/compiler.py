@@ -22,6 +22,7 @@ import ast
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -83,7 +84,14 @@ class Compiled:
     transforms: tuple[Transform, ...]
     lets: tuple[tuple[str, Place], ...]
     warnings: tuple[Problem, ...]
-    fingerprint: str
+    trees: tuple[ast.FunctionDef, ...]
+
+    def fingerprint(self) -> str:
+        """A hash of what the mapping means."""
+        digest = sha256(self.destination.fingerprint.encode())
+        for tree in self.trees:
+            digest.update(ast.dump(tree).encode())
+        return digest.hexdigest()
 
 
 def compile_mapping(spec: MappingSpec, *, full: bool = False) -> Compiled:
@@ -165,8 +173,8 @@ class _Compiler:
         checks.whole_mapping(self.spec, self.destination, self.expressions, self._trees(gate, drafts), self.problems)
         if any(problem.level == "error" for problem in self.problems):
             raise MappingError(sorted(set(self.problems)))
-        accesses = [node for tree in self._trees(gate, drafts) for node in ast.walk(tree) if isinstance(node, Access)]
-        accesses += [a for let in self.expressions.lets.values() for a in _accesses(let.expression.node)]
+        lets = [let.expression.node for let in self.expressions.lets.values()]
+        accesses = nodes.within([*self._trees(gate, drafts), *lets], Access)
         projection = Projection(self.root, accesses, full=full)
         assembler = _Assembler(self.expressions, projection, self.functions, self.spec.document.file)
         transforms = tuple(assembler.transform(draft) for draft in drafts)
@@ -181,7 +189,7 @@ class _Compiler:
             transforms,
             self.spec.lets,
             tuple(sorted(set(self.problems))),
-            assembler.fingerprint(self.destination),
+            tuple(assembler.trees),
         )
 
     def _trees(self, gate: list[ast.stmt], drafts: Sequence[_Draft]) -> Iterator[ast.AST]:
@@ -345,18 +353,6 @@ class _Assembler:
         found = [(variable, let.expression.node) for variable, let in lets.items() if variable in wanted - ready]
         ready |= wanted
         return found
-
-    def fingerprint(self, destination: Destination) -> str:
-        from hashlib import sha256
-
-        digest = sha256(destination.fingerprint.encode())
-        for tree in self.trees:
-            digest.update(ast.dump(tree).encode())
-        return digest.hexdigest()
-
-
-def _accesses(tree: ast.AST) -> list[Access]:
-    return [node for node in ast.walk(tree) if isinstance(node, Access)]
 
 
 def _miss(missing: list[int] | None, index: int) -> list[int]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import expression
+from . import expression, nodes
 from .document import Document
 from .errors import Problem
 from .projection import Path, PathNode
@@ -45,7 +45,7 @@ class Expression:
             last = last.orelse
         if _is_hash(last):
             return "last"
-        return "inside" if any(_is_hash(node) for node in ast.walk(self.node)) else ""
+        return "inside" if any(map(_is_hash, nodes.within([self.node], ast.Call))) else ""
 
     def whole(self) -> None:
         """The value is read as a whole, so nothing of it may be left out when a line is decoded."""
@@ -160,16 +160,17 @@ class Expressions:
         if len(self.problems) > before:
             return None
         self._shift_lines(value.ast, place)
-        names = {node.id for node in ast.walk(value.ast) if isinstance(node, ast.Name)}
+        names = variables([value.ast])
         self.used |= names & self.lets.keys()
         return Expression(value, self._paths(value))
 
     def _paths(self, value: Value) -> tuple[Path, ...]:
         """What the expression reads of the record, in the order of its text: its own steps, and those of the names that
         it uses."""
-        inner = {id(node.value) for node in ast.walk(value.ast) if isinstance(node, Access)}
+        read = nodes.within([value.ast], (Access, ast.Name))
+        inner = {id(node.value) for node in read if isinstance(node, Access)}
         found: list[tuple[tuple[int, int], tuple[Path, ...]]] = []
-        for node in ast.walk(value.ast):
+        for node in read:
             if id(node) in inner:
                 continue
             if isinstance(node, Access):
@@ -183,8 +184,8 @@ class Expressions:
         index = self._documents.index(place.document.file)
         if index == 0:
             return
-        for node in ast.walk(tree):
-            if isinstance(node, ast.expr) and hasattr(node, "lineno"):
+        for node in nodes.within([tree], ast.expr):
+            if hasattr(node, "lineno"):
                 node.lineno += index * LINES
                 node.end_lineno = (node.end_lineno or 0) + index * LINES
 
@@ -213,4 +214,4 @@ def _path(origin: Any, key: str | int) -> Path:
 
 def variables(trees: Iterable[ast.AST]) -> set[str]:
     """The Python variables that some trees read."""
-    return {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return {node.id for node in nodes.within(trees, ast.Name)}

@@ -6,8 +6,10 @@ place in the mapping that asked for it and the path in the record that was empty
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -93,10 +95,10 @@ class Program:
         """Every path of the record that the mapping reads, as keys from the record down."""
         return tuple(dict.fromkeys(walk_paths(self._compiled.projection.root)))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A hash of what the mapping means: comments and layout do not change it."""
-        return self._compiled.fingerprint
+        return self._compiled.fingerprint()
 
     def replay(self, path: Path | str) -> Replay | None:
         """The recorded clock of ``path`` if the mapping declares it as a sample, else None."""
@@ -344,7 +346,22 @@ def load(path: str | Path, *, full: bool = False) -> Program:
     full     decode every record whole instead of only what the mapping reads: the same events, only slower
     raises   MappingError with every problem of the file and of all that it includes
     """
-    return Program(compile_mapping(mapping.read_mapping(document.read(path)), full=full))
+    with _undisturbed():
+        return Program(compile_mapping(mapping.read_mapping(document.read(path)), full=full))
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Without the collector of cycles for the moment: a compiler makes many objects and keeps them, and the collector
+    looks through all of them again and again, which takes as long as the compiler itself."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _seconds(now: float | datetime | None) -> float:
