@@ -19,6 +19,7 @@ from mapper.projection import PathNode
 from mapper.values import Undecided, pruned
 
 from .evaluation import Compiled, Refused, at, evaluate, outcome
+from .grammar import ASKED, CALLS, KEYS, LITERALS, OPERATORS, PATHS, SHAPES, TEXTS
 
 SPECS = Path(__file__).parent / "specs" / "expressions"
 
@@ -128,16 +129,7 @@ PARAMETERS = {
 }
 FORBIDDEN = (ast.Lambda, ast.comprehension, ast.Import, ast.ImportFrom, ast.Subscript, ast.Starred, ast.Await)
 
-KEYS = ["a", "b", "c", "items", "__class__", "Order ID", "k0", "r"]
-scalars = (
-    st.none()
-    | st.booleans()
-    | st.integers(-5, 10**12)
-    | st.floats(-1e6, 1e6)
-    | st.sampled_from(
-        ["", " ", "abc", "5", "1e5", "2025-10-14T09:17:32Z", '{"a":1}', "https://x.example/?a=b", "+49 30 901820", "é"]
-    )
-)
+scalars = st.none() | st.booleans() | st.integers(-5, 10**12) | st.floats(-1e6, 1e6) | st.sampled_from(TEXTS)
 values = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
@@ -145,43 +137,14 @@ values = st.recursive(
 )
 records = st.dictionaries(st.sampled_from(KEYS), values, max_size=6)
 
-paths = st.sampled_from(
-    ["a", "b", "a.b", "a.items", "c[0]", "c[0].a", "record['Order ID']", "a.b.c", "record", "c[-1]", "a['b']"]
-)
-literals = st.sampled_from(["'x'", "''", "0", "1", "2.5", "true", "none", "[]", "['a', 1]", "{'a': 1}", "'5'", "-1"])
-calls = st.sampled_from(
-    [name for name, spec in FILTERS.items() if not any(p.required for p in spec.parameters) and name != "map"]
-    + ["default(1)", "join(',')", "split(',')", "map(attribute='a')", "map('upper')", "omit('a')", "pick('a.b')",
-       "merge({'a': 2})", "round(1)", "sort(attribute='a')", "selectattr('a')", "select('gt', 1)", "int(0)",
-       "regex_match('a+')", "regex_replace('a', 'b')", "lookup('t')", "parse_json(none)", "to_time(zone='UTC')",
-       "e164('DE')", "query_param('a')", "replace('a', 'bb')", "truncate", "unique(attribute='a')", "flatten('_')"]
-)  # fmt: skip
-asked = st.sampled_from(
-    [f"is {name}" for name, spec in TESTS.items() if not spec.parameters]
-    + ["startswith 'a'", "contains 'a'", "is in([1])"]
-)
-
 
 def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    operators = st.sampled_from(["+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", ">=", "in", "and", "or"])
-    return st.one_of(
-        st.builds("({} {} {})".format, inner, operators, inner),
-        st.builds("({} | {})".format, inner, calls),
-        st.builds("({} {})".format, inner, asked),
-        st.builds("({} if {} else {})".format, inner, inner, inner),
-        st.builds("(not {})".format, inner),
-        st.builds("(-{})".format, inner),
-        st.builds("({}).a".format, inner),
-        st.builds("({})[0].b".format, inner),
-        st.builds("({})[{}]".format, inner, inner),
-        st.builds("coalesce({}, {})".format, inner, inner),
-        st.builds("stable_id({}, 'x')".format, inner),
-        st.builds("[{}, {}]".format, inner, inner),
-        st.builds("{{'a': {}, 'b': {}}}".format, inner, inner),
-    )
+    """Larger expressions of smaller ones: the shapes of the grammar, filled."""
+    words = {"operator": st.sampled_from(OPERATORS), "call": st.sampled_from(CALLS), "test": st.sampled_from(ASKED)}
+    return st.one_of([st.builds(shape.format, *[inner] * shape.count("{}"), **words) for shape in SHAPES])
 
 
-expressions = st.recursive(paths | literals, grown, max_leaves=8)
+expressions = st.recursive(st.sampled_from(PATHS + LITERALS), grown, max_leaves=8)
 
 
 @settings(max_examples=400, deadline=None)
@@ -238,3 +201,11 @@ def test_no_text_is_more_than_refused(source: str) -> None:
             assert problem.code in CODES
             assert 1 <= problem.span.column < problem.span.end <= max(len(source), 1) + 2
             assert problem.message
+
+
+def test_many_pairs_at_random() -> None:
+    """A few of what ``python -m tests.fuzz`` tries."""
+    from .fuzz import pairs
+
+    compiled, _ = pairs(5_000, seed=7)
+    assert compiled > 200
