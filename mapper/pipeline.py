@@ -22,17 +22,23 @@ from .delivery import Item, Outcome, Policy, Send, deliver
 from .errors import DeliveryError
 from .journal import Journal, Stretch
 from .program import Program
+from .reading import mapped
 from .report import Reason, Report, Stopped, Tally, refused, warned
 from .results import Refusal, Result
 from .settings import resolve
-from .source import FAULTS, Input, Line, Source, inputs, lines
+from .source import Input, Line, Source, inputs
 from .transport import Connection
+from .workers import Workers
 
 CONCURRENCY: Final = 4
 _MOST_LINES: Final = 4_000
 """Lines after which a stretch ends even if few of them give events."""
 
 Progress = Callable[[Tally], None]
+
+
+def _never(offset: int) -> bool:
+    return False
 
 
 @dataclass(slots=True)
@@ -69,6 +75,7 @@ def send(
     on_progress: Progress | None = None,
     switch: Switch | None = None,
     journal: str | Path | None = None,
+    workers: int = 1,
 ) -> Report:
     """Map records and deliver their events.
 
@@ -85,12 +92,14 @@ def send(
     switch           ends the run early
     journal          a file that keeps what is settled: a run that was killed goes on where it was, and a finished one
                      sends nothing again. For files only; what comes from elsewhere cannot be read twice
+    workers          processes that map files once they have turned out to be large
     raises           DeliveryError if nothing can be sent at all; what ends a run midway is in the report
     """
     run = _Run(program, test_event_code is not None or bool(to), now, on_progress, switch or Switch())
     given = inputs(source)
     run.check_samples(given)
     run.size = max(1, min(batch_size or program.destination.batch.max_events, program.destination.batch.max_events))
+    run.workers = workers
     letters = DeadLetters(Path(dead_letters) if dead_letters else None)
     letters.check()
     base = to if to.startswith(("http://", "https://")) else None
@@ -143,6 +152,7 @@ class _Run:
         self.switch = switch
         self.tally = Tally()
         self.size = 1
+        self.workers = 1
         self.started = time.monotonic()
         self._pause = 0.0
         self._proven = False
@@ -164,10 +174,14 @@ class _Run:
 
     def go(self, given: Sequence[Input], connection: Connection | None, concurrency: int, letters: DeadLetters) -> None:
         """Everything, to the end of the input or of what can be sent."""
-        with letters, ThreadPoolExecutor(max_workers=concurrency) as pool:
+        with (
+            letters,
+            ThreadPoolExecutor(max_workers=concurrency) as pool,
+            Workers(self.program, self.workers) as workers,
+        ):
             try:
                 for one in given:
-                    self._read(one, connection, concurrency, pool, letters)
+                    self._read(one, connection, concurrency, pool, workers, letters)
                     self._dispatch(connection, pool, letters)
             except DeliveryError as error:
                 self._stop(error.code, error.message, error.hint, error.exit_code)
@@ -186,30 +200,24 @@ class _Run:
         connection: Connection | None,
         concurrency: int,
         pool: ThreadPoolExecutor,
+        workers: Workers,
         letters: DeadLetters,
     ) -> None:
-        replay = self.program.replay(one.path) if one.path is not None else None
         known = self.journal.progress(one.path) if self.journal is not None and one.path is not None else None
         self._job = _Job(one.path if known is not None else None, known.file if known is not None else 0, 0, 0)
-        for line in lines(one):
+        is_done = known.is_done if known is not None else _never
+        for line, result in mapped(self.program, one, workers, self.clock, is_done):
             if self._halted or self.switch.is_off():
                 return
-            if known is not None and known.is_done(line.offset):
+            if result is None and is_done(line.offset):
                 self._dispatch(connection, pool, letters)
                 self._job.start = self._job.end = line.end
                 self.tally.settled_before += bool(line.data.strip() or line.fault)
                 continue
             self._job.end = line.end
-            if not line.fault and not line.data.strip():
+            if result is None:
                 self.tally.records.blank += 1
                 continue
-            now, shift = self.clock(), 0
-            if replay is not None:
-                now, shift = replay.clock(now)
-            if line.fault:
-                result = Result(problems=(Refusal(line.fault, FAULTS[line.fault]),))
-            else:
-                result = self.program.map(line.data, now, shift=shift)
             self._take(line, result, known is not None and known.was_sent(line.offset))
             if self._is_full():
                 self._dispatch(connection, pool, letters)

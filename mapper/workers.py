@@ -49,10 +49,10 @@ def cores() -> int:
 class Workers:
     """Maps tasks in order, on ``count`` processes once they are worth it. To be used in a ``with`` block."""
 
-    def __init__(self, program: Program, count: int, *, small: int = SMALL) -> None:
+    def __init__(self, program: Program, count: int, *, small: int | None = None) -> None:
         self._program = program
         self._count = count if count > 1 else 0
-        self._small = small
+        self._small = SMALL if small is None else small
         self._seen = 0
         self._workers: list[_Worker] = []
 

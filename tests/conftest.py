@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mapper
 from mapper.sandbox import Sandbox, running
 
-ROOT = Path(__file__).parent.parent
+from .answering import NOW, Answering
 
-NOW = 1_772_366_400.0
-"""2026-03-01T12:00:00Z, the clock of most tests."""
+__all__ = ["NOW", "ROOT", "SMALL"]
+
+ROOT = Path(__file__).parent.parent
 
 SMALL = """\
 version: 1
@@ -32,6 +34,14 @@ events:
         client_user_agent: "{{ agent }}"
         client_ip_address: "{{ ip }}"
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_sandbox_of_somebody_else(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """``--to sandbox`` of a test does not send to one that stands on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        yield
 
 
 @pytest.fixture
@@ -57,3 +67,17 @@ def compiled(tmp_path: Path) -> Callable[..., mapper.Program]:
         return mapper.load(path)
 
     return compile_text
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[..., Answering]]:
+    """Start servers that answer as they are told."""
+    servers: list[Answering] = []
+
+    def start(answer: Callable[[list[dict[str, Any]]], tuple[int, Any]]) -> Answering:
+        servers.append(Answering(answer))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

@@ -15,8 +15,8 @@ import pytest
 
 from mapper.cli.main import VERBS
 
+from .answering import Answering, lead, taken
 from .conftest import NOW, SMALL
-from .test_send import Answering, lead, taken
 
 
 def run(*arguments: str | Path, cwd: Path, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[bytes]:

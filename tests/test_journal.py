@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +22,10 @@ import mapper
 from mapper.errors import DeliveryError
 from mapper.journal import Journal, Stretch
 
+from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
 from .conftest import NOW, SMALL
-from .test_send import SETTINGS, Answering, invalid, lead, sums_hold, taken
 
 Compile = Callable[..., mapper.Program]
-
-
-@pytest.fixture
-def answering() -> Iterator[Callable[..., Answering]]:
-    servers: list[Answering] = []
-
-    def start(answer: Callable[[list[dict[str, Any]]], tuple[int, Any]]) -> Answering:
-        servers.append(Answering(answer))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 @pytest.fixture

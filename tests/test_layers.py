@@ -16,8 +16,8 @@ errors placing syntax_errors document values scope filters habits tokens syntax 
 expression schema cleaning showing personal rules fields windows request answers declaration declared assembly
 wiring destination leaves validation payload reference projection trees mapping tables nodes shaping lowered
 shortcuts parts lists parameters checks compiler refusal results lanes program stepping explain source blocks
-worker workers delivery journal dead_letters report settings transport pipeline coverage instructions guessing
-diagnostics specs formatting editor sandbox cli __main__
+worker workers reading delivery journal dead_letters report settings transport pipeline coverage instructions
+guessing diagnostics specs formatting editor sandbox cli __main__
 """.split()  # noqa: SIM905
 
 HOMES = {

@@ -8,7 +8,6 @@ import logging
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,89 +16,12 @@ import pytest
 import mapper
 from mapper.errors import DeliveryError
 from mapper.pipeline import Switch
-from mapper.report import Report
 from mapper.sandbox import Sandbox
 
+from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
 from .conftest import NOW, ROOT
 
 Compile = Callable[..., mapper.Program]
-
-
-def lead(number: int, **changes: Any) -> dict[str, Any]:
-    record = {
-        "type": "lead",
-        "at": int(NOW) - 60,
-        "id": f"id-{number}",
-        "email": f"person{number}@example.com",
-        "url": "https://shop.example/",
-        "agent": "Mozilla/5.0",
-        "ip": "203.0.113.7",
-    }
-    return {**record, **changes}
-
-
-def sums_hold(report: Report) -> None:
-    records, events = report.records, report.events
-    assert records.read == records.mapped + records.ignored + records.dead
-    assert events.made == events.sent + events.rejected + events.pending
-
-
-class Answering:
-    """A real HTTP server that answers as it is told: a list of (status, body) or a function of the events."""
-
-    def __init__(self, answer: Callable[[list[dict[str, Any]]], tuple[int, Any]]) -> None:
-        self.requests: list[list[dict[str, Any]]] = []
-        self.paths: list[str] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.requests.append(body["data"])
-                outer.paths.append(self.path)
-                status, said = answer(body["data"])
-                data = said if isinstance(said, bytes) else json.dumps(said).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def answering() -> Iterator[Callable[..., Answering]]:
-    servers: list[Answering] = []
-
-    def start(answer: Callable[[list[dict[str, Any]]], tuple[int, Any]]) -> Answering:
-        servers.append(Answering(answer))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
-
-
-SETTINGS = {"PIXEL_ID": "123", "ACCESS_TOKEN": "sentinel-of-a-token"}
-
-
-def taken(events: list[dict[str, Any]]) -> tuple[int, Any]:
-    return 200, {"events_received": len(events), "messages": [], "fbtrace_id": "A"}
-
-
-def invalid(subcode: int | None = 2804050) -> dict[str, Any]:
-    return {"error": {"message": "Invalid parameter", "type": "OAuthException", "code": 100, "error_subcode": subcode}}
 
 
 @pytest.mark.parametrize("name", ["waitlist", "storefront"])

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -22,8 +22,8 @@ from mapper.program import Program
 from mapper.source import BLOCK, Block, Input, blocks, lines
 from mapper.workers import Workers
 
+from .answering import Answering, lead, taken
 from .conftest import NOW, SMALL
-from .test_send import lead
 
 
 @pytest.fixture
@@ -156,6 +156,33 @@ def test_blocks_and_lines_see_the_same(tmp_path: Path) -> None:
             seen.append((number, start, line.removesuffix(b"\r").strip(), ""))
             start += len(line) + 1
     assert seen == [(line.number, line.offset, line.data.strip(), line.fault) for line in lines(one)]
+
+
+def test_a_run_with_workers_is_the_same_run(
+    program: Program, answering: Callable[..., Answering], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "r.jsonl"
+    source.write_bytes(records(9000))
+    runs = []
+    for count in (1, 2):
+        monkeypatch.setattr(workers, "SMALL", 100_000)
+        server = answering(taken)
+        dead = tmp_path / f"dead{count}.jsonl"
+        report = mapper.send(
+            program,
+            source,
+            to=server.url,
+            settings={"PIXEL_ID": "1", "ACCESS_TOKEN": "t"},
+            dead_letters=dead,
+            journal=tmp_path / f"journal{count}",
+            now=NOW,
+            workers=count,
+        )
+        sent = {event["event_id"] for events in server.requests for event in events}
+        said = report.as_dict() | {"seconds": 0, "to": "", "dead_letters": None}
+        runs.append((said, sent, sorted(dead.read_text().splitlines())))
+    assert runs[0] == runs[1]
+    assert runs[0][0]["records"]["dead"] > 1000
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

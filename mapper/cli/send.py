@@ -18,6 +18,7 @@ from ..pipeline import CONCURRENCY, Switch, send
 from ..program import Program, load
 from ..report import Report, Tally
 from ..source import inputs
+from ..workers import cores
 from .main import coloured, say, width
 from .summary import summary
 
@@ -55,6 +56,7 @@ Exit codes: 0 everything was sent; 1 something was refused, nothing is pending;
 @click.option(
     "--concurrency", type=click.IntRange(1, 64), default=CONCURRENCY, show_default=True, help="Requests at once."
 )
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes that map large files [all cores].")
 @click.option(
     "--journal",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -85,6 +87,9 @@ def command(
         if to == "sandbox" and not options["dry_run"]:
             sandbox = stack.enter_context(_sandbox(program))
             address, settings = sandbox.url, sandbox.settings
+            if not quiet and sandbox.is_standing:
+                say(f"Sending to the sandbox that stands: its page is {sandbox.url}")
+        options["workers"] = options["workers"] or cores()
         is_real = not address and not options["dry_run"] and not options["test_event_code"]
         if no_journal:
             options["journal"] = None
@@ -115,11 +120,11 @@ def _address(program: Program, to: str) -> str:
 
 def _sandbox(program: Program) -> Any:
     try:
-        from ..sandbox import running
+        from ..sandbox import available
     except ModuleNotFoundError as error:
         hint = "pip install 'event-mapper[sandbox]'"
         raise DeliveryError("no-sandbox", f"the sandbox needs {error.name}, which is not installed", 2, hint) from None
-    return running(program.destination)
+    return available(program.destination)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import uvicorn
 from starlette.applications import Starlette
@@ -47,6 +47,7 @@ class Sandbox:
     settings: Mapping[str, str] = field(repr=False)
     store: Store
     plan: Plan
+    is_standing: ClassVar[bool] = False
 
     @property
     def pixel_id(self) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,6 +29,7 @@ class Standing:
     url: str
     destination: str
     settings: dict[str, str] = field(repr=False)
+    is_standing: ClassVar[bool] = True
 
 
 def _place() -> Path:
