@@ -1,10 +1,16 @@
-"""``python -m tests.benchmarks [WORKLOAD …]``"""
+"""``python -m tests.benchmarks [WORKLOAD …] [--segment FOLDER]``
+
+FOLDER holds what ``npm install @segment/actions-core liquidjs`` put there; with it, Segment's mapping-kit takes part.
+"""
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import orjson
 
@@ -12,36 +18,56 @@ from .contenders import CONTENDERS, Contender
 from .records import WORKLOADS, workload
 
 ROUNDS = 7
+SEGMENT = Path(__file__).parent / "segment.cjs"
 
 
-def measure(names: list[str]) -> None:
+def measure(names: list[str], segment: str) -> None:
     """Measure each workload: contenders in turn, several rounds, medians and ratios."""
     contenders = {name: make() for name, make in CONTENDERS.items()}
-    print(f"{'workload':16}" + "".join(f"{name:>32}" for name in contenders))
+    shown = [*contenders, *(["Segment's mapping-kit"] if segment else [])]
+    print(f"{'workload':16}" + "".join(f"{name:>32}" for name in shown))
     for name in names:
         lines = workload(name, 200 if name == "many-lines" else 1500)
-        agree(contenders, lines)
-        times: dict[str, list[float]] = {contender: [] for contender in contenders}
+        count = agree(contenders, lines)
+        times: dict[str, list[float]] = {contender: [] for contender in shown}
         for _ in range(ROUNDS):
             for contender, run in contenders.items():
                 started = time.perf_counter()
                 run(lines)
                 times[contender].append((time.perf_counter() - started) / len(lines) * 1e6)
+            if segment:
+                times["Segment's mapping-kit"].append(mapping_kit(segment, lines, count))
         medians = {contender: statistics.median(measured) for contender, measured in times.items()}
         ours = medians["mapper"]
         row = "".join(f"{median:>19.1f} \N{MICRO SIGN}s ({median / ours:>6.2f})" for median in medians.values())
         print(f"{name:16}{row}")
 
 
-def agree(contenders: dict[str, Contender], lines: list[bytes]) -> None:
-    """Ours and the one by hand make the very same events; the others as many."""
+def agree(contenders: dict[str, Contender], lines: list[bytes]) -> int:
+    """Ours and the one by hand make the very same events, the others as many; returns how many."""
     made = {name: run(lines) for name, run in contenders.items()}
     ours, by_hand = ([orjson.loads(event) for event in made[name]] for name in ("mapper", "by hand"))
     assert ours == by_hand, "the events differ"
     assert {len(events) for events in made.values()} == {len(ours)}, {
         name: len(events) for name, events in made.items()
     }
+    return len(ours)
+
+
+def mapping_kit(folder: str, lines: list[bytes], count: int) -> float:
+    """Microseconds a record of Segment's mapping-kit, after it has warmed up."""
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
+        file.write(b"\n".join(lines))
+        file.flush()
+        command = ["node", str(SEGMENT), folder, file.name, "3"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert {int(made) for made in said[::2]} == {count}, "the count of events differs"
+    return min(map(float, said[1::2]))
 
 
 if __name__ == "__main__":
-    measure(sys.argv[1:] or list(WORKLOADS))
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    parser.add_argument("workloads", nargs="*", choices=[[], *WORKLOADS])
+    parser.add_argument("--segment", default="", metavar="FOLDER")
+    given = parser.parse_args()
+    measure(given.workloads or list(WORKLOADS), given.segment)

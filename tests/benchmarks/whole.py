@@ -1,0 +1,179 @@
+"""``python -m tests.benchmarks.whole [RECORDS]``: whole commands: start-up, compiling, cores, memory, and sending.
+
+RECORDS is how many narrow records the long runs take, 300,000 unless told.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import orjson
+
+import mapper
+
+from .contenders import MAPPING, sdk
+from .records import NOW, workload
+
+MAPPER = [sys.executable, "-m", "mapper"]
+MAPPINGS = Path(__file__).parents[2] / "mappings"
+
+
+def cpu(*arguments: str, rounds: int = 5) -> float:
+    """The least CPU seconds that a command took."""
+    best = float("inf")
+    for _ in range(rounds):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([*MAPPER, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        best = min(best, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return best
+
+
+def compiling(folder: Path) -> float:
+    """Seconds to compile 200 events of twenty parameters."""
+    parameters = "".join(f'        p{i}: "{{{{ order.part_{i} | lower }}}}"\n' for i in range(16))
+    event = (
+        "  E{0}:\n    when: type == 'e{0}'\n    parameters:\n      event_time: 1772366400\n      event_id: x\n"
+        '      action_source: other\n      user_data: {{em: "{{{{ email }}}}"}}\n      custom_data:\n'
+    )
+    path = folder / "large.yaml"
+    path.write_text(
+        "version: 1\ndestination: meta\nevents:\n" + "".join(event.format(i) + parameters for i in range(200))
+    )
+    mapper.load(MAPPING)
+    started = time.perf_counter()
+    mapper.load(path)
+    return time.perf_counter() - started
+
+
+def mapping(source: Path, workers: int) -> tuple[float, list[int]]:
+    """Seconds of a ``mapper map``, and its resident memory in kB, looked at ten times a second."""
+    command = [*MAPPER, "map", str(MAPPING), str(source), "--now", str(NOW), "--workers", str(workers), "-q"]
+    sizes: list[int] = []
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            time.sleep(0.1)
+            try:
+                status = Path(f"/proc/{process.pid}/statm").read_text().split()
+                sizes.append(int(status[1]) * os.sysconf("SC_PAGE_SIZE") // 1024)
+            except (OSError, IndexError):
+                pass
+    return time.perf_counter() - started, sizes
+
+
+@contextmanager
+def endpoint() -> Iterator[str]:
+    """A server that only reads and answers, in a process of its own."""
+    code = "from tests.benchmarks.whole import answer; answer()"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.kill()
+
+
+def answer() -> None:
+    """Run such a server until killed."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            said = b'{"events_received":%d,"messages":[],"fbtrace_id":"A"}' % body.count(b'"event_name"')
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    print(server.server_port, flush=True)
+    server.serve_forever()
+
+
+def sent(source: Path, url: str, folder: Path, journal: bool) -> float:
+    """Seconds of a ``mapper.send``."""
+    program = mapper.load(MAPPING)
+    started = time.perf_counter()
+    report = mapper.send(
+        program,
+        source,
+        to=url,
+        settings={"PIXEL_ID": "1", "ACCESS_TOKEN": "t"},
+        now=NOW,
+        workers=len(os.sched_getaffinity(0)),
+        journal=folder / f"{time.time()}.journal" if journal else None,
+    )
+    assert report.events.sent == report.records.read, report.as_dict()
+    return time.perf_counter() - started
+
+
+def sent_by_sdk(lines: list[bytes], url: str) -> float:
+    """Seconds in which Meta's SDK makes the same events and posts them in batches of 1,000, one after the other."""
+    import httpx
+
+    run = sdk()
+    started = time.perf_counter()
+    with httpx.Client() as client:
+        for at in range(0, len(lines), 1000):
+            events = [orjson.loads(event) for event in run(lines[at : at + 1000])]
+            body = orjson.dumps({"data": events})
+            client.post(f"{url}/v25.0/1/events", content=body).raise_for_status()
+    return time.perf_counter() - started
+
+
+def in_turn(*runs: Callable[[], float], rounds: int = 3) -> list[float]:
+    """The median of each, measured in turn."""
+    times = [[run() for run in runs] for _ in range(rounds)]
+    return [sorted(column)[rounds // 2] for column in zip(*times, strict=True)]
+
+
+def main(count: int) -> None:
+    """Print everything."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        print(f"mapper --help: {cpu('--help'):.2f} s of CPU")
+        shipped = [str(path) for path in sorted(MAPPINGS.glob("*.yaml"))]
+        print(f"mapper check of the shipped mappings: {cpu('check', *shipped):.2f} s of CPU")
+        print(f"compiling 200 events of 20 parameters: {min(compiling(folder) for _ in range(3)):.2f} s")
+        some = workload("narrow", 20_000)
+        source = folder / "records.jsonl"
+        with source.open("wb") as file:
+            for _ in range(count // len(some)):
+                file.write(b"\n".join(some) + b"\n")
+        sizes: list[int] = []
+
+        def one() -> float:
+            took, seen = mapping(source, 1)
+            sizes.extend(size for size in seen[len(seen) // 10 :] if size)
+            return took
+
+        alone, both = in_turn(one, lambda: mapping(source, 2)[0])
+        print(f"map, {count:,} records: {alone:.1f} s; two workers {both:.1f} s: {alone / both:.2f} times as fast")
+        print(f"memory after the first tenth: {min(sizes) // 1024} to {max(sizes) // 1024} MB")
+        with endpoint() as url:
+            plain, kept, theirs = in_turn(
+                lambda: sent(source, url, folder, journal=False),
+                lambda: sent(source, url, folder, journal=True),
+                lambda: sent_by_sdk(some, url) * (count // len(some)),
+            )
+        print(f"send to a server that only answers: {count / plain:,.0f} events a second")
+        print(f"  with a journal: {(kept / plain - 1) * 100:+.1f} % of the time")
+        print(f"  Meta's SDK, batches of 1,000 in turn: {count / theirs:,.0f}; ours {theirs / plain:.1f} times as many")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 300_000)
