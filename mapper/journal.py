@@ -58,11 +58,11 @@ class Progress:
 
     def is_done(self, offset: int) -> bool:
         """Whether the line at an offset is settled."""
-        return offset < self.settled or any(one.start <= offset < one.end for one in self.done)
+        return offset < self.settled or (bool(self.done) and any(one.start <= offset < one.end for one in self.done))
 
     def was_sent(self, offset: int) -> bool:
         """Whether the line at an offset was on its way when an earlier run ended."""
-        return any(one.start <= offset < one.end for one in self.open)
+        return bool(self.open) and any(one.start <= offset < one.end for one in self.open)
 
 
 class Journal:
@@ -176,8 +176,12 @@ class Journal:
             return _digest(opened.read(min(_CHECKED, settled)))
 
     def begin(self, file: int, stretch: Stretch) -> None:
-        """A stretch is about to be sent: on disk before the first byte of it leaves."""
+        """A stretch is about to be sent: written down before the first byte of it leaves.
+
+        It need not outlive a power cut, only the process: without it the stretch is sent again all the same.
+        """
         try:
+            self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("BEGIN IMMEDIATE")
             self._take_over(file, stretch)
             values = (file, stretch.start, stretch.end, stretch.lines, "open", self._clock())
@@ -196,8 +200,9 @@ class Journal:
                 self._db.execute("INSERT INTO ranges VALUES (?, ?, ?, ?, ?, ?)", rest)
 
     def settle(self, path: Path, file: int, stretch: Stretch) -> None:
-        """A stretch is settled. Stretches that join what is settled already become part of it."""
+        """A stretch is settled, on disk before this returns. Stretches that join what is settled become part of it."""
         try:
+            self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("BEGIN IMMEDIATE")
             self._take_over(file, stretch)
             values = (file, stretch.start, stretch.end, stretch.lines, "done", self._clock())
