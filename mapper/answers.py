@@ -157,8 +157,8 @@ class Answers:
             trace_id=printable(trace, 64, self.words),
             usage=usage,
         )
-        if found.meaning in ("retry", "throttled") and (wait is not None or found.retry_after is not None):
-            found = replace(found, retry_after=min(MAX_WAIT, max(wait or 0.0, found.retry_after or 0.0)))
+        if found.meaning in ("retry", "throttled") and wait:  # said by this answer, so better than the table's guess
+            found = replace(found, retry_after=min(MAX_WAIT, wait))
         return found
 
     def lost(self, *, written: bool) -> Answer:

@@ -1,0 +1,161 @@
+"""The sandbox's page in a real browser: events appear as they arrive, can be opened and filtered, and faults injected."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mapper.sandbox import Sandbox, running
+
+from .answering import lead
+from .chromium import Browser, Page, browsing, found
+from .conftest import SMALL
+
+pytestmark = pytest.mark.skipif(
+    found() is None and not os.environ.get("MAPPER_REQUIRE_BROWSER"), reason="there is no Chromium on this machine"
+)
+
+# The sender is told to send what it would keep back, so that it is the endpoint that refuses.
+MAPPING = SMALL.replace("events:", "rules: {M09: warning}\nevents:", 1).replace("    required: [user_data.em]\n", "")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing() as up:
+        yield up
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with running() as up:
+        yield up
+
+
+@pytest.fixture
+def page(browser: Browser, sandbox: Sandbox) -> Iterator[Page]:
+    tab = browser.page()
+    tab.goto(sandbox.url)
+    tab.until("document.querySelector('#live-text').textContent === 'Live'")
+    tab.js("window.since = 'it was opened'")
+    yield tab
+    assert tab.js("window.since") == "it was opened", "the page was loaded again"
+    assert tab.errors == []
+
+
+def send(folder: Path, sandbox: Sandbox, name: str, bad: tuple[int, ...] = ()) -> subprocess.Popen[str]:
+    """``mapper send`` of a thousand records, some of them with nothing that could match anybody."""
+    now = int(time.time()) - 60
+    records = [
+        lead(n, at=now, id=f"{name}-{n}") | ({"email": None, "ip": None} if n in bad else {}) for n in range(1000)
+    ]
+    (folder / "m.yaml").write_text(MAPPING)
+    (folder / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    command = [
+        sys.executable,
+        "-m",
+        "mapper",
+        "send",
+        "m.yaml",
+        f"{name}.jsonl",
+        "--to",
+        sandbox.url,
+        "--report",
+        "r.json",
+    ]
+    environ = {**os.environ, **sandbox.environ}
+    return subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def figure(page: Page, kind: str) -> str:
+    return f"document.querySelector('.figure.{kind} b').textContent"
+
+
+def test_events_appear_are_opened_and_filtered_and_faults_slow_the_sender(
+    page: Page, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    assert "Waiting for the first event" in page.text()
+    with send(tmp_path, sandbox, "a", bad=(7, 250, 999)) as sender:
+        _, said = sender.communicate(timeout=60)
+    assert sender.returncode == 1, said
+    page.until(f"{figure(page, 'accepted')} === '997' && {figure(page, 'refused')} === '3'")
+
+    page.click(".chip.refused")
+    page.until("document.querySelectorAll('.row.event').length === 3")
+    assert page.text("#list").count("M09") == 3
+    page.press("ArrowDown")
+    page.press("Enter")
+    page.until("!document.querySelector('#detail').hidden")
+    assert "too broad" in page.text("#detail")
+    assert "Rule M09" in page.text("#detail")
+    page.press("Escape")
+    page.until("document.querySelector('#detail').hidden")
+
+    page.click(".chip")
+    page.press("/")
+    page.type("a-250")
+    page.until("document.querySelectorAll('.row.event').length === 1")
+    assert "a-250" in page.text("#list")
+    page.js("document.querySelector('#search').blur()")
+    page.press("Escape")
+    page.until("document.querySelectorAll('.row.event').length > 10")
+
+    page.click("#faults-button")
+    page.until("document.querySelector('#faults').open")
+    page.click("#inject")
+    page.until("document.querySelector('#fault-count').textContent === '1'")
+    page.press("Escape")
+    page.until("!document.querySelector('#faults').open")
+    started = time.monotonic()
+    with send(tmp_path, sandbox, "b") as sender:
+        page.until("document.querySelector('#fault-count').hidden")  # it has struck
+        assert sender.poll() is None
+        _, said = sender.communicate(timeout=60)
+    assert sender.returncode == 0, said
+    assert time.monotonic() - started > 2, "the sender did not slow down"
+    assert json.loads((tmp_path / "r.json").read_text())["retries"] == 1
+    page.until(f"{figure(page, 'accepted')} === '1,997'")
+    page.press("r")
+    page.until("document.querySelector('.row.request .fault') !== null")
+    assert "throttle-80004" in page.text("#list")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 768, 1600])
+def test_it_fits_any_screen(page: Page, sandbox: Sandbox, tmp_path: Path, scheme: str, width: int) -> None:
+    page.colours(scheme)
+    page.size(width, 800, mobile=width < 500)
+    with send(tmp_path, sandbox, "a", bad=(5,)) as sender:
+        sender.communicate(timeout=60)
+    page.until(f"{figure(page, 'accepted')} === '999'")
+    page.click(".row.event")
+    page.until("!document.querySelector('#detail').hidden")
+    assert page.js("document.documentElement.scrollWidth") <= width
+    colour = page.js("getComputedStyle(document.body).backgroundColor")
+    red = int(colour.partition("(")[2].partition(",")[0])
+    assert (red < 60) == (scheme == "dark")
+
+
+def test_a_hundred_thousand_events_are_scrolled_through(page: Page, sandbox: Sandbox, tmp_path: Path) -> None:
+    with send(tmp_path, sandbox, "a") as sender:
+        sender.communicate(timeout=60)
+    columns = [row[1] for row in sandbox.store.db.execute("PRAGMA table_info(events)") if row[1] != "id"]
+    copied = ", ".join(columns)
+    for _ in range(7):
+        sandbox.store.db.execute(f"INSERT INTO events ({copied}) SELECT {copied} FROM events")
+    count = sandbox.store.db.execute("SELECT count(*) FROM events").fetchone()[0]
+    assert count >= 100_000
+    page.press("e")
+    page.until("document.querySelectorAll('.row.event:not(.waiting)').length > 10")
+    page.js("document.querySelector('#list').focus()")
+    page.press("End")
+    page.until("document.querySelector('#list').scrollTop > 1e6")
+    page.until("document.querySelectorAll('.row.event').length > 10 && !document.querySelector('.row.waiting')")
+    assert page.js("document.querySelectorAll('.row').length") < 100
+    assert "a-0" in page.text("#list")
