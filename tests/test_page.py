@@ -1,4 +1,4 @@
-"""The sandbox's page in a real browser: events appear as they arrive, can be opened and filtered, and faults injected."""
+"""The sandbox's page in a real browser: events appear as they arrive and can be opened, and faults be injected."""
 
 from __future__ import annotations
 

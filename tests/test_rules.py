@@ -68,8 +68,8 @@ def take(event: dict[str, Any], path: str) -> None:
     del event[name]
 
 
-@pytest.mark.parametrize(("name", "case"), specs("cases"))
-def test_an_event_is_judged(name: str, case: dict[str, Any]) -> None:
+def built(name: str, case: dict[str, Any]) -> dict[str, Any]:
+    """The event of a case."""
     event = copy.deepcopy(EVENT)
     base = document.read(SPECS / f"{name}.yaml").value.get("event") or {}
     for path, value in spelled(base).items():
@@ -83,6 +83,12 @@ def test_an_event_is_judged(name: str, case: dict[str, Any]) -> None:
         put(event, path, value)
     if "age" in case:
         event["event_time"] = NOW - case["age"]
+    return event
+
+
+@pytest.mark.parametrize(("name", "case"), specs("cases"))
+def test_an_event_is_judged(name: str, case: dict[str, Any]) -> None:
+    event = built(name, case)
     destination = load_destination("meta").with_levels(case.get("levels", {}))
     findings = validate(destination, event, NOW, strict=case.get("strict", False))
     assert sorted(f"{one.level} {one.path} {one.rule}" for one in findings) == sorted(case.get("findings", []))
