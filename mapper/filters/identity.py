@@ -8,11 +8,14 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
-from ..values import is_empty, text
+from ..values import is_empty, is_number, text
 from .arguments import as_text, text_argument
 from .registry import Fails, filter_, function
+from .times import MILLISECONDS, to_time
 
 _MAX_PHONE: Final = 64
+_MAX_CLICK: Final = 500
+"""Meta's own Parameter Builder leaves longer click ids alone."""
 _MAX_PARAMETERS: Final = 1_000
 
 
@@ -65,6 +68,34 @@ def query_param(value: Any, name: Any) -> str | None:
         if unquote_plus(key) == wanted:
             return unquote_plus(found)
     return None
+
+
+@function(
+    ("fbc('https://shop.example/?fbclid=IwAR2x', 1760433452)", "fb.1.1760433452000.IwAR2x"),
+    ("fbc('https://shop.example/?fbclid=IwAR2x', '2025-10-14T09:17:32Z')", "fb.1.1760433452000.IwAR2x"),
+    ("fbc('https://shop.example/?fbclid=New', 1760433452, 'fb.1.1750000000000.Old')", "fb.1.1760433452000.New"),
+    ("fbc('https://shop.example/', 1760433452, 'fb.1.1750000000000.Old')", "fb.1.1750000000000.Old"),
+    ("fbc('https://shop.example/', 1760433452)", None),
+    ("fbc('https://shop.example/?fbclid=IwAR2x', none)", None),
+    ("fbc('https://shop.example/?fbclid=IwAR2x', 'yesterday')", Fails("not-a-time")),
+)
+def fbc(url: Any, clicked: Any, cookie: Any = None) -> str | None:
+    """Meta's click id for `user_data.fbc`: from the `fbclid` of the landing page's URL, and from the `_fbc` cookie.
+
+    `clicked` is when the page was first seen with it: Unix seconds or milliseconds, or ISO 8601 with an offset. The
+    cookie is taken if it holds the same click, or if the URL has none. Empty if there was no click.
+    """
+    known = None if is_empty(cookie) else as_text(cookie).strip()
+    found = None if is_empty(url) else query_param(url, "fbclid")
+    if is_empty(found) or len(str(found)) > _MAX_CLICK:
+        return known
+    if known is not None and known.split(".", 3)[3:] and known.split(".")[3] == found:
+        return known
+    if is_empty(clicked):
+        return known
+    in_ms = is_number(clicked) and clicked >= MILLISECONDS
+    moment = clicked if in_ms else to_time(clicked) * 1000
+    return f"fb.1.{int(moment)}.{found}"
 
 
 @lru_cache(maxsize=1)
