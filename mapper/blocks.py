@@ -46,7 +46,8 @@ class Mapped(msgspec.Struct, gc=False, array_like=True):
 
     output     all events as JSON lines, in the order of the records
     ignored    records that gave no event on purpose, by reason
-    by_event   events by name
+    carried    how many events of each name carry which parameters about the person: see ``MatchKeys``
+    limited    how many events are sent with limited data use
     """
 
     output: bytes
@@ -55,7 +56,8 @@ class Mapped(msgspec.Struct, gc=False, array_like=True):
     mapped: int
     dead: int
     ignored: dict[str, int]
-    by_event: dict[str, int]
+    carried: list[tuple[str, int, int]]
+    limited: int
     odd: list[Odd]
 
 
@@ -75,15 +77,15 @@ def perform(program: Program, task: Task) -> Mapped | MappedLines:
 def _mapped(program: Program, block: Block, task: Task) -> Mapped:
     if block.fault:
         refusal = Refusal(block.fault, FAULTS[block.fault])
-        return Mapped(b"", 1, 0, 0, 1, {}, {}, [Odd(block.number, 0, 0, (refusal,), ())])
+        return Mapped(b"", 1, 0, 0, 1, {}, [], 0, [Odd(block.number, 0, 0, (refusal,), ())])
     lines = block.data.split(b"\n")
     filled = [line for line in lines if line and not line.isspace()]
     results = program.map_lines(filled, task.now, shift=task.shift)
     output: list[bytes] = []
     ignored: Counter[str] = Counter()
-    by_event: Counter[str] = Counter()
+    carried: Counter[tuple[str, int]] = Counter()
     odd: list[Odd] = []
-    blank = mapped = dead = start = 0
+    blank = mapped = dead = limited = start = 0
     for number, line in enumerate(lines, block.number):
         if line and not line.isspace():
             result = next(results)
@@ -91,7 +93,8 @@ def _mapped(program: Program, block: Block, task: Task) -> Mapped:
                 mapped += 1
                 for event in result.events:
                     output.append(event.encoded)
-                    by_event[event.name] += 1
+                    carried[event.name, event.carries] += 1
+                    limited += event.limited
             elif result.problems:
                 dead += 1
             else:
@@ -103,4 +106,5 @@ def _mapped(program: Program, block: Block, task: Task) -> Mapped:
             blank += 1
         start += len(line) + 1
     output.append(b"")
-    return Mapped(b"\n".join(output), len(filled), blank, mapped, dead, ignored, by_event, odd)
+    counts = [(*of, count) for of, count in carried.items()]
+    return Mapped(b"\n".join(output), len(filled), blank, mapped, dead, ignored, counts, limited, odd)

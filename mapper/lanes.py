@@ -10,6 +10,7 @@ import msgspec
 
 from .compiler import Transform
 from .destination import Destination, Rule
+from .matching import MatchKeys
 from .results import Event
 from .values import Context
 
@@ -37,9 +38,10 @@ class Lane:
     window: int
     rules: tuple[Rule, ...]
     is_suspicious: bool
+    match_keys: MatchKeys
 
     @classmethod
-    def of(cls, transform: Transform, destination: Destination) -> tuple[Function | None, Lane]:
+    def of(cls, transform: Transform, destination: Destination, match_keys: MatchKeys) -> tuple[Function | None, Lane]:
         """The function from a record to an event, or None if the event is made in a loop; and the lane."""
         roles = destination.roles
         lane = cls(
@@ -53,6 +55,7 @@ class Lane:
             (transform.max_age or 0) - destination.margin,
             tuple(transform.rules),
             bool(transform.suspicions),
+            match_keys,
         )
         return transform.function if transform.items is None else None, lane
 
@@ -77,7 +80,7 @@ class Lane:
         if identity is not None and type(identity) is not str:
             return None
         name = self.name or str(event.get(self.name_key, ""))
-        return Event(name, identity, moment, moment + self.age, encoded, self.key)
+        return Event(name, identity, moment, moment + self.age, encoded, self.key, self.match_keys.carried(event))
 
 
 def may_name_somebody(encoded: bytes) -> bool:

@@ -23,7 +23,7 @@ from .errors import DeliveryError
 from .journal import Journal, Stretch
 from .program import Program
 from .reading import mapped
-from .report import Reason, Report, Stopped, Tally, refused, warned
+from .report import Reason, Report, Stopped, Tally, by_event, refused, warned
 from .results import Refusal, Result
 from .settings import resolve
 from .source import Input, Line, Source, inputs
@@ -244,7 +244,8 @@ class _Run:
             tally.ignored[result.reason] += 1
         for event in result.events:
             tally.events.made += 1
-            tally.by_event[event.name] += 1
+            tally.carried[event.name, event.carries] += 1
+            tally.events.limited += event.limited
             job.items.append(Item(event.encoded, event.expires, (line, event.key, was_sent)))
             job.size += len(event.encoded) + 1
         for problem in result.problems:
@@ -369,7 +370,8 @@ class _Run:
             dry_run=dry_run,
             records=tally.records,
             events=tally.events,
-            by_event=dict(tally.by_event),
+            by_event=by_event(tally.carried),
+            match_keys=self.program.match_keys.counts(tally.carried),
             ignored=dict(tally.ignored),
             refused=dict(tally.refused),
             rejected=dict(tally.rejected),

@@ -24,6 +24,7 @@ from .destination import Destination, Rule
 from .errors import MapperError, Problem, RecordError, Span
 from .lanes import Lane, may_name_somebody
 from .mapping import SampleSpec
+from .matching import MatchKeys
 from .projection import label, reads, walk_paths
 from .refusal import place_of
 from .results import Dropped, Event, Refusal, Replay, Result
@@ -47,8 +48,9 @@ class Program:
         self._decode = compiled.projection.decoder.decode
         self._transforms = compiled.transforms
         self._gate = compiled.gate
+        self.match_keys = MatchKeys(compiled.destination)
         self._needs_object = compiled.projection.is_full
-        self._lanes = tuple(Lane.of(transform, compiled.destination) for transform in self._transforms)
+        self._lanes = tuple(Lane.of(transform, compiled.destination, self.match_keys) for transform in self._transforms)
 
     @property
     def destination(self) -> Destination:
@@ -272,7 +274,8 @@ class Program:
         identity = event.get(roles.id or "")
         name = transform.name or str(event.get(roles.name, ""))
         identity = identity if identity is None or type(identity) is str else str(identity)
-        made.events.append(Event(name, identity, moment, expires, encoded, transform.key))
+        carries = self.match_keys.carried(event)
+        made.events.append(Event(name, identity, moment, expires, encoded, transform.key, carries, made.limited))
 
     def _kept(self, rule: Rule, transform: Transform, event: dict[str, Any], made: _Made) -> bool:
         """Whether an event keeps a rule, or breaks it only so far that it is a warning."""

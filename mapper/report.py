@@ -9,6 +9,7 @@ Both sums are checked whenever a report is made. A report holds counts, codes an
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +38,7 @@ class Events:
     rejected: int = 0
     pending: int = 0
     maybe_twice: int = 0
+    limited: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -66,7 +68,7 @@ class Tally:
 
     records: Records = field(default_factory=Records)
     events: Events = field(default_factory=Events)
-    by_event: Counter[str] = field(default_factory=Counter)
+    carried: Counter[tuple[str, int]] = field(default_factory=Counter)
     ignored: Counter[str] = field(default_factory=Counter)
     refused: Counter[Reason] = field(default_factory=Counter)
     rejected: Counter[Reason] = field(default_factory=Counter)
@@ -78,6 +80,14 @@ class Tally:
     stopped: Stopped | None = None
 
 
+def by_event(carried: Mapping[tuple[str, int], int]) -> dict[str, int]:
+    """Events by name."""
+    found: Counter[str] = Counter()
+    for (name, _), count in carried.items():
+        found[name] += count
+    return dict(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """A finished run.
@@ -86,6 +96,7 @@ class Report:
     rejected      why the destination refused events
     warnings      values that were left out of events that were made
     settled_before  records that an earlier run had settled: passed over, and not counted as read
+    match_keys    event -> parameter about the person -> how many of these events carry it
     exit_code     what the command exits with
     """
 
@@ -95,6 +106,7 @@ class Report:
     records: Records
     events: Events
     by_event: dict[str, int]
+    match_keys: dict[str, dict[str, int]]
     ignored: dict[str, int]
     refused: dict[Reason, int]
     rejected: dict[Reason, int]
@@ -131,6 +143,7 @@ class Report:
             "dry_run": self.dry_run,
             "files": list(self.files),
             "by_event": dict(sorted(self.by_event.items())),
+            "match_keys": self.match_keys,
             "ignored": dict(sorted(self.ignored.items())),
             "refused": _reasons(self.refused),
             "rejected": _reasons(self.rejected),

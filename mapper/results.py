@@ -22,6 +22,8 @@ class Event(msgspec.Struct, frozen=True, gc=False, array_like=True):
     expires   the last moment (Unix seconds) at which the destination still takes it; None if it never expires
     encoded   the event as JSON bytes, exactly as sent: cleaned and hashed
     key       the mapping's name for the event (under ``events:``)
+    carries   the parameters about the person that it has, a bit each: see ``MatchKeys``
+    limited   whether it is sent with limited data use, because consent is limited
     """
 
     name: str
@@ -30,6 +32,8 @@ class Event(msgspec.Struct, frozen=True, gc=False, array_like=True):
     expires: int | None
     encoded: bytes
     key: str
+    carries: int = 0
+    limited: bool = False
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from mapper.pipeline import Switch
 from mapper.sandbox import Sandbox
 
 from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
-from .conftest import NOW, ROOT
+from .conftest import NOW, ROOT, SMALL
 
 Compile = Callable[..., mapper.Program]
 
@@ -207,3 +207,30 @@ def test_a_test_event_code_stands_at_the_top_of_the_body(compiled: Compile, sand
     record = lead(1, at=int(time.time()) - 5)
     mapper.send(compiled(), [record], to=sandbox.url, settings=sandbox.settings, test_event_code="TEST77")
     assert sandbox.store.requests[-1].test_code == "TEST77"
+
+
+CONSENT = SMALL.replace(
+    "events:",
+    "consent: \"'send' if consent == 'all' else 'limited' if consent == 'some' else 'drop'\"\nevents:",
+    1,
+)
+
+
+def test_consent_is_counted_apart(compiled: Compile, answering: Callable[..., Answering]) -> None:
+    server = answering(taken)
+    records = [lead(n, consent=said) for n, said in enumerate(["all", "some", "none", "some", None])]
+    report = mapper.send(compiled(CONSENT), records, to=server.url, settings=SETTINGS, now=NOW)
+    sums_hold(report)
+    assert (report.records.ignored, report.ignored) == (2, {"consent": 2})
+    assert (report.events.sent, report.events.limited) == (3, 2)
+    limited = [event for event in server.requests[0] if "data_processing_options" in event]
+    assert [event["event_id"] for event in limited] == ["id-1", "id-3"]
+    assert limited[0]["data_processing_options"] == ["LDU"]
+
+
+def test_match_keys_are_counted(compiled: Compile, answering: Callable[..., Answering]) -> None:
+    records = [lead(n, ip=None if n % 4 else "203.0.113.7") for n in range(8)]
+    report = mapper.send(compiled(), records, to=answering(taken).url, settings=SETTINGS, now=NOW)
+    assert report.match_keys == {"Lead": {"em": 8, "client_ip_address": 2, "client_user_agent": 8}}
+    assert report.as_dict()["match_keys"] == report.match_keys
+    assert report.by_event == {"Lead": 8}

@@ -14,11 +14,11 @@ import click
 from ..blocks import Mapped, Task
 from ..dead_letters import DeadLetters
 from ..program import Program, load
-from ..report import Events, Reason, Records, refused, warned
+from ..report import Events, Reason, Records, by_event, refused, warned
 from ..source import Block, Input, blocks, inputs, is_idle
 from ..workers import Workers, cores
 from .main import coloured, data, say, width
-from .summary import reasons, sum_of_records
+from .summary import match_keys, reasons, sum_of_records
 
 HELP = """\b
 Examples:
@@ -69,6 +69,7 @@ class _Mapping:
     def __init__(self, program: Program, letters: DeadLetters, now: float | None) -> None:
         self.program, self.letters, self.now = program, letters, now
         self.records, self.events = Records(), Events()
+        self.carried: Counter[tuple[str, int]] = Counter()
         self.refused: Counter[Reason] = Counter()
         self.warnings: Counter[Reason] = Counter()
         self.output = data()
@@ -89,7 +90,10 @@ class _Mapping:
         records.mapped += mapped.mapped
         records.dead += mapped.dead
         records.ignored += sum(mapped.ignored.values())
-        self.events.made += sum(mapped.by_event.values())
+        for name, keys, count in mapped.carried:
+            self.carried[name, keys] += count
+            self.events.made += count
+        self.events.limited += mapped.limited
         for odd in mapped.odd:
             for problem in odd.problems:
                 self.refused[refused(problem)] += 1
@@ -102,6 +106,10 @@ class _Mapping:
         """The summary."""
         colour = coloured(sys.stderr)
         say(sum_of_records(self.records, colour=colour))
-        say(f"{self.events.made:>9,} events made")
+        limited = f", {self.events.limited:,} of them limited" if self.events.limited else ""
+        say(f"{self.events.made:>9,} events made{limited}")
+        counts = self.program.match_keys.counts(self.carried)
+        if carried := match_keys(by_event(self.carried), counts, width(sys.stderr)):
+            say(f"\n{carried}")
         if said := reasons(self.refused, self.warnings, colour=colour, width=width(sys.stderr)):
             say(f"\n{said}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -55,6 +55,8 @@ def summary(report: Report, *, colour: bool, width: int = 0, mapping: str = "") 
         ),
         *_counts(report, paint),
     ]
+    carried = match_keys(report.by_event, report.match_keys, width)
+    lines += ["", carried] if carried else []
     said = reasons(report.refused, report.warnings, colour=colour, width=width)
     lines += ["", said] if said else []
     if report.rejected:
@@ -75,8 +77,62 @@ def _counts(report: Report, paint: Paint) -> Iterator[str]:
     """How many of each event were made, and why records were ignored."""
     for name, count in sorted(report.by_event.items(), key=lambda item: (-item[1], item[0])):
         yield f"    {count:>8,}  {name}"
+    if report.events.limited:
+        yield f"    {report.events.limited:>8,}  of them with limited data use"
     for reason, count in sorted(report.ignored.items()):
         yield paint(_DIM, f"    {count:>8,}  {_IGNORED.get(reason, reason)}")
+
+
+def match_keys(by_event: Mapping[str, int], carried: Mapping[str, Mapping[str, int]], width: int = 0) -> str:
+    """How many in a hundred events carry each parameter about the person; keys that no event carries are left out.
+
+    width  columns to fit into, by several tables if one is too wide; 0 for one however wide
+    """
+    if not by_event:
+        return ""
+    names = [name for name, _ in sorted(by_event.items(), key=lambda item: (-item[1], item[0]))]
+    longest = max(map(len, names))
+    lines = ["Match keys, in percent of the events:"]
+    for keys in _fitting(_merged_order(carried.values()), width - longest - 6 if width else 10_000):
+        lines.append(f"    {'':<{longest}}" + "".join(f"  {key:>3}" for key in keys))
+        for name in names:
+            cells = (
+                f"  {_percent(carried.get(name, {}).get(key, 0), by_event[name]):>{max(len(key), 3)}}" for key in keys
+            )
+            lines.append(f"    {name:<{longest}}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def _merged_order(carried: Iterable[Mapping[str, int]]) -> list[str]:
+    """The keys of all events in one order, which is that of the destination for each of them."""
+    merged: list[str] = []
+    for keys in carried:
+        at = 0
+        for key in keys:
+            if key in merged:
+                at = merged.index(key) + 1
+            else:
+                merged.insert(at, key)
+                at += 1
+    return merged
+
+
+def _fitting(keys: Sequence[str], room: int) -> Iterator[list[str]]:
+    """The keys in stretches that fit."""
+    part: list[str] = []
+    for key in keys:
+        if part and sum(max(len(one), 3) + 2 for one in [*part, key]) > room:
+            yield part
+            part = []
+        part.append(key)
+    if part:
+        yield part
+
+
+def _percent(part: int, whole: int) -> str:
+    """A share that says 0 and 100 only if it is none and all."""
+    share = round(100 * part / whole)
+    return str(min(max(share, 1), 99)) if 0 < part < whole else str(share)
 
 
 def reasons(refused: Mapping[Reason, int], warnings: Mapping[Reason, int], *, colour: bool, width: int = 0) -> str:
