@@ -33,7 +33,7 @@ FLAGS = (
     "--force-color-profile=srgb",
     "--remote-debugging-pipe",
 )
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 # The pipes must be files 3 and 4 of the browser, whatever numbers they have here.
 LAUNCH = (
@@ -79,6 +79,11 @@ class Page:
 
     def text(self, selector: str = "body") -> str:
         return str(self.js(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
+
+    def shows(self, text: str, selector: str = "body", times: int = 1) -> None:
+        """Wait until an element shows a text: what a page shows, it shows some moments after it was told."""
+        element = f"(document.querySelector({json.dumps(selector)})?.innerText ?? '')"
+        self.until(f"{element}.split({json.dumps(text)}).length > {times}")
 
     def click(self, selector: str) -> None:
         """Press the mouse in the middle of an element, as a person would."""
