@@ -8,7 +8,7 @@ from typing import Any, Final
 from . import cleaning, rules
 from .declared import Declared, Steps
 from .errors import Level, Problem
-from .fields import Field, Roles, StandardEvent
+from .fields import Field, Roles, StandardEvent, Twin
 from .rules import Rule
 from .windows import Fresh, Windows, seconds
 
@@ -179,6 +179,18 @@ class Assembly:
         for name in declared:
             self.known(("limited", name), name)
         return dict(declared)
+
+    def read_twin(self) -> Twin | None:
+        """The copy of an event that a page sends itself; None if the destination knows no such thing."""
+        said = self.value.get("twin")
+        if not said or not self.has(("twin",), said, "window", "standard", "custom"):
+            return None
+        for key in ("standard", "custom"):
+            if "{name}" not in said[key] or "{id}" not in said[key]:
+                hint = "Write the call with {name} and {id} where the event's name and id belong."
+                self.refuse(("twin", key), "bad-twin", f"'{key}' does not say where the name and the id belong", hint)
+        conditions = self.conditions(("twin", "when"), said.get("when"))
+        return Twin(self.seconds(("twin", "window"), said["window"]), conditions, said["standard"], said["custom"])
 
     def read_events(self) -> dict[str, StandardEvent]:
         """The standard events, by name."""

@@ -258,6 +258,17 @@ FILE_RULES: Final[Rules] = {
         },
     ),
     "limited": _key("What is added to an event whose consent is limited.", type="dict"),
+    "twin": _key(
+        "The copy of an event that a page sends itself, of which the destination keeps one.",
+        type="dict",
+        nullable=True,
+        schema={
+            "window": _text("How long apart both may arrive.", required=True),
+            "when": _key("Conditions: events that a page sends, too.", type="dict"),
+            "standard": _text("The page's call for an event that the destination knows; {name}, {id}.", required=True),
+            "custom": _text("The page's call for any other event.", required=True),
+        },
+    ),
     "envelope": _key("Parameters of the body that are no part of an event.", type="dict"),
     "fields": _key("Parameters of an event, by name.", type="dict"),
     "events": _key("Standard events, by name.", type="dict"),

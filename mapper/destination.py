@@ -20,7 +20,7 @@ from .answers import Answer, Answers, Meaning
 from .assembly import Assembly, nearest
 from .declared import OUTSIDE, Declared
 from .errors import Level, MappingError, Problem, Span
-from .fields import Field, Roles, StandardEvent, free
+from .fields import Field, Roles, StandardEvent, Twin, free
 from .request import Batch, Prepared, Request, Setting
 from .rules import ABSENT, Rule
 from .windows import Windows
@@ -40,6 +40,7 @@ __all__ = [
     "Rule",
     "Setting",
     "StandardEvent",
+    "Twin",
     "Windows",
     "bundled_destinations",
     "load_destination",
@@ -59,6 +60,7 @@ class Destination:
     severities   rule id -> level, also of rules that are off
     checks       the engine's checks (``types``, ``not-hashed``, …) -> the id of the rule that stands for each
     limited      parameters that are merged over an event for which consent is limited, as sent
+    twin         the copy of an event that a page sends itself
     fingerprint  a hash of what the file means
     """
 
@@ -80,6 +82,7 @@ class Destination:
     windows: Windows
     roles: Roles
     limited: Mapping[str, Any]
+    twin: Twin | None
     fingerprint: str
     docs: tuple[str, ...] = ()
     _labels: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -212,6 +215,7 @@ def _assembled(said: Declared) -> Destination:
         windows=windows,
         roles=parts.read_roles(),
         limited=MappingProxyType(parts.read_limited()),
+        twin=parts.read_twin(),
         fingerprint=sha256(json.dumps(value, sort_keys=True).encode()).hexdigest(),
         docs=tuple((value.get("sources") or {}).values()),
         _labels=MappingProxyType(dict(_labels(events))),

@@ -142,6 +142,21 @@ class Roles:
 
 
 @dataclass(frozen=True, slots=True)
+class Twin:
+    """The copy of an event that a page sends itself. Both must have the same name and id.
+
+    window    seconds that may lie between their arrivals
+    when      the events of which there can be one
+    standard  the page's call for an event that the destination knows, with {name} and {id}; ``custom`` for another
+    """
+
+    window: int
+    when: tuple[Condition, ...]
+    standard: str
+    custom: str
+
+
+@dataclass(frozen=True, slots=True)
 class StandardEvent:
     """An event that the destination knows by name.
 

@@ -16,16 +16,8 @@ import pytest
 from mapper.cli.main import VERBS
 
 from .answering import Answering, lead, taken
+from .command import run
 from .conftest import NOW, SMALL
-
-
-def run(*arguments: str | Path, cwd: Path, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[bytes]:
-    """Call the command in a folder, with an environment of its own."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("META_") and key != "FORCE_COLOR"}
-    return subprocess.run(
-        [sys.executable, "-m", "mapper", *map(str, arguments)],
-        cwd=cwd, input=stdin, capture_output=True, env={**clean, **environ}, timeout=60, check=False,
-    )  # fmt: skip
 
 
 @pytest.fixture

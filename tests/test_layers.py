@@ -17,7 +17,7 @@ expression schema cleaning showing personal rules fields windows request answers
 wiring destination leaves validation payload reference projection trees mapping tables nodes shaping lowered
 shortcuts parts lists parameters checks compiler refusal matching results lanes program stepping explain
 source blocks worker workers reading delivery journal dead_letters report settings transport pipeline coverage
-instructions guessing diagnostics specs formatting editor sandbox cli __main__
+twins instructions guessing diagnostics specs formatting editor sandbox cli __main__
 """.split()  # noqa: SIM905
 
 HOMES = {

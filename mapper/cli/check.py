@@ -18,8 +18,9 @@ from ..instructions import compare, read_setup
 from ..program import Program, load
 from ..source import inputs, lines
 from ..specs import check_tests
+from ..twins import explained
 from .init import read_text
-from .main import coloured, say, width
+from .main import coloured, say, tell, width
 from .test import named
 
 HELP = """\b
@@ -29,6 +30,7 @@ Examples:
   mapper check mappings/storefront.yaml --sample orders.jsonl
   mapper check mappings/storefront.yaml --sample orders.jsonl --format html > coverage.html
   mapper check mappings/waitlist.yaml --setup setup.txt
+  mapper check mappings/storefront.yaml --pixel
 
 Find everything that is wrong with mappings, before any record is read. Each problem is shown with its file, line and
 column, what was expected, and what to do. With --sample, records say how often each parameter comes out, which field
@@ -47,8 +49,11 @@ no failure."""
     help="How to say it; html only with --sample.",
 )
 @click.option("--setup", type=click.Path(), help="Events Manager's setup page (text) to compare the mapping with.")
+@click.option("--pixel", is_flag=True, help="Say what the page's pixel must send so that no event counts twice.")
 @click.option("--strict", is_flag=True, help="Warnings are failures, too.")
-def command(mappings: tuple[str, ...], sample: tuple[str, ...], form: str, setup: str | None, strict: bool) -> int:
+def command(
+    mappings: tuple[str, ...], sample: tuple[str, ...], form: str, setup: str | None, pixel: bool, strict: bool
+) -> int:
     """Compile mappings and show what is wrong."""
     if form == "html" and not sample:
         raise click.UsageError("--format html shows what records give: name some with --sample.")
@@ -75,6 +80,8 @@ def command(mappings: tuple[str, ...], sample: tuple[str, ...], form: str, setup
             for unknown in page.unknown:
                 nearest = f" Is it '{unknown.nearest}'?" if unknown.nearest else ""
                 say(f"{setup}:{unknown.line}: '{unknown.text[:60]}' is no parameter that is known.{nearest}")
+    if pixel and form != "text":
+        raise click.UsageError("--pixel is for people: leave --format away.")
     failed = any(problem.level == "error" or strict for problem in problems)
     if sample and programs:
         if problems:
@@ -82,6 +89,9 @@ def command(mappings: tuple[str, ...], sample: tuple[str, ...], form: str, setup
         _try(programs[0], sample, form)
         return 1 if failed else 0
     _show(problems, form, len(programs), len(mappings))
+    if pixel:
+        for program in programs:
+            tell("\n".join(explained(program)))
     return 1 if failed else 0
 
 
