@@ -153,7 +153,10 @@ class Building(ABC):
 
     def _wrong(self, spec: ParameterSpec, known: Field, got: str) -> Part | None:
         message = f"{known.path} takes {_takes(known)}, not {got}"
-        self.problems.append(Problem(spec.place.span(), "wrong-type", message, known.about))
+        hint = known.about
+        if known.many and isinstance(spec, Branch) and "value" in spec.children:
+            hint = 'Options for several values stand beside one list: {value: "{{ [first, second] }}", …}.'
+        self.problems.append(Problem(spec.place.span(), "wrong-type", message, hint))
         return None
 
     def _fresh(self, letter: str) -> str:

@@ -66,7 +66,9 @@ def test_a_destination_may_know_no_copies(tmp_path: Path) -> None:
     path = tmp_path / "m.yaml"
     path.write_text(EVENTS.replace("destination: meta", "destination: own"))
     assert list(explained(mapper.load(path))) == ["Our own says nothing of copies that a page sends."]
-    (folder / "own.yaml").write_text("destination: own\nextends: meta\ntwin: {standard: 'track()', custom: '{name}{id}', window: 1 day}\n")
+    (folder / "own.yaml").write_text(
+        "destination: own\nextends: meta\ntwin: {standard: 'track()', custom: '{name}{id}', window: 1 day}\n"
+    )
     with pytest.raises(MappingError) as error:
         mapper.load(path)
     assert {problem.code for problem in error.value.problems} == {"bad-twin"}
