@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from .answers import Answer
+from .delivery import Item
 from .errors import DeliveryError
 from .results import Refusal
 from .source import Line
@@ -52,9 +54,16 @@ class DeadLetters:
         if problems:
             self._write(line, {"reasons": [_reason(problem) for problem in problems]})
 
-    def event(self, line: Line, key: str, code: str, message: str, encoded: bytes) -> None:
-        """An event that the destination refused, as it was sent."""
-        self._write(line, {"reasons": [{"code": code, "message": message, "event": key}], "sent": msgspec.Raw(encoded)})
+    def event(self, item: Item, answer: Answer) -> None:
+        """An event that the destination refused, as it was sent, with what the destination said."""
+        reason = {"code": answer.reason or answer.code, "message": answer.message, "event": item.origin.key}
+        said: dict[str, Any] = {"reasons": [reason], "sent": msgspec.Raw(item.encoded)}
+        answered = {"status": answer.status, "code": answer.code, "trace_id": answer.trace_id}
+        if any(answered.values()):
+            said["answer"] = {name: value for name, value in answered.items() if value}
+        if item.expires is not None:
+            said["expires"] = item.expires
+        self._write(item.origin.line, said)
 
     def _write(self, line: Line, said: dict[str, Any]) -> None:
         if self.path is None:
@@ -124,6 +133,8 @@ class _Letter(msgspec.Struct):
 
 def _kept(data: bytes) -> dict[str, Any]:
     """The record as it was: as JSON if it is, else as text; bytes that are no UTF-8 as their hexadecimal digits."""
+    if not data:  # it came through a pipe in an earlier run
+        return {}
     try:
         msgspec.json.decode(data)
         return {"record": msgspec.Raw(data)}

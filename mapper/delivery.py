@@ -11,27 +11,47 @@ drives it has the client and the clock; a test drives it with a table. Promises 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
 
 from .answers import Answer
+from .source import Line
 
 PENDING_LATER: Final = 3
 PENDING_PERSON: Final = 4
+INTERRUPTED: Final = "interrupted"
+"""The reason of an answer that was never asked for, because the run is to end."""
 _FIRST_WAIT: Final = 0.5
 _LONGEST_BACKOFF: Final = 30.0
 
 
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where an event comes from.
+
+    line      the record's line; without data if it is not there any more
+    name      the event's name as the destination sees it
+    key       the mapping's name for it
+    time      when it happened, Unix seconds
+    was_sent  whether an earlier run had sent it and got no answer
+    """
+
+    line: Line
+    name: str = ""
+    key: str = ""
+    time: int | None = None
+    was_sent: bool = False
+
+
 class Item(msgspec.Struct, frozen=True, gc=False):
-    """One event on its way: its bytes, the last second at which it is taken, and whatever the caller keeps with it."""
+    """One event on its way: its bytes, the last second at which it is taken, and where it comes from."""
 
     encoded: bytes
     expires: int | None
-    origin: Any
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +67,7 @@ class Wait:
 
     seconds: float
     everyone: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +82,7 @@ class Policy:
     max_requests   requests for one batch, which bounds the search for events that are wrong
     max_refusals   refused requests without anything accepted, after which it is the setup that is wrong
     proven         whether the destination has accepted anything in this run: then a refusal is the event's own fault
+    may_retry      whether the run as a whole has sent few enough requests again to send another one again
     """
 
     now: Callable[[], float]
@@ -71,6 +93,7 @@ class Policy:
     max_requests: int = 500
     max_refusals: int = 20
     proven: Callable[[], bool] = lambda: False
+    may_retry: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +106,13 @@ class Stop:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch: every item is in exactly one of accepted, rejected and pending."""
+    """What became of a batch: every item is in exactly one of accepted, rejected and pending.
+
+    halvings   requests that were split because they were refused
+    size       bytes of the events of all requests
+    waited     seconds, by the reason why the destination wanted them
+    answers    how often each answer came: its meaning and its code
+    """
 
     accepted: list[Item] = field(default_factory=list)
     rejected: list[tuple[Item, Answer]] = field(default_factory=list)
@@ -93,6 +122,10 @@ class Outcome:
     retries: int = 0
     maybe_twice: int = 0
     messages: set[str] = field(default_factory=set)
+    halvings: int = 0
+    size: int = 0
+    waited: dict[str, float] = field(default_factory=dict)
+    answers: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 Steps = Generator[Send | Wait, Answer | None, Any]
@@ -151,6 +184,7 @@ class _Delivery:
             for index in named:
                 yield from self._sent([items[index]])
             return
+        self.outcome.halvings += 1
         middle = len(items) // 2
         left, right = items[:middle], items[middle:]
         is_well = yield from self._sent(left)
@@ -201,8 +235,10 @@ class _Delivery:
                 return items, None
             answer = yield Send(items)
             assert answer is not None
-            self.outcome.requests += 1
-            self.outcome.retries += tries > 0
+            if answer.reason == INTERRUPTED:  # nothing was sent
+                self.outcome.stop = Stop(answer, PENDING_LATER)
+                return items, None
+            self._count(items, answer, tries)
             tries += 1
             if unclear and answer.meaning == "accepted":
                 self.outcome.maybe_twice += len(items)
@@ -218,9 +254,19 @@ class _Delivery:
             if meaning == "stop":
                 self.outcome.stop = Stop(answer, PENDING_PERSON)
                 return items, None
+            if not self.policy.may_retry():
+                self.outcome.stop = Stop(replace(answer, reason="too-many-retries"), PENDING_LATER)
+                return items, None
             if not (yield from self._waits(answer, tries)):
                 self.outcome.stop = Stop(answer, PENDING_LATER)
                 return items, None
+
+    def _count(self, items: list[Item], answer: Answer, tries: int) -> None:
+        outcome = self.outcome
+        outcome.requests += 1
+        outcome.retries += tries > 0
+        outcome.size += sum(len(item.encoded) for item in items)
+        outcome.answers[answer.meaning, answer.code] += 1
 
     def _count_refusal(self) -> None:
         """Nothing but refusals means that the setup is wrong, not the events."""
@@ -240,7 +286,9 @@ class _Delivery:
         if seconds > self.policy.longest_wait or self.waited + seconds > self.policy.patience:
             return False
         self.waited += seconds
-        yield Wait(seconds, everyone=answer.meaning == "throttled")
+        reason = answer.reason or answer.meaning
+        self.outcome.waited[reason] = self.outcome.waited.get(reason, 0.0) + seconds
+        yield Wait(seconds, everyone=answer.meaning == "throttled", reason=answer.reason)
         return True
 
     def settle(self) -> None:

@@ -5,7 +5,9 @@ A journal belongs to one mapping and one destination. For each input file it hol
 Before a request is sent its stretch is written down as *open*; when it is settled, as *done*. A run that begins finds
 done stretches and passes over them; the events of open ones are sent again, with the same bytes and the same ids.
 
-It holds offsets, counts and hashes of files: no record, no event, no token. Mode 0600.
+It holds offsets, counts and hashes of files: no record, no event, no token. Mode 0600. Only what cannot be read a
+second time (standard input, records that a program hands over) is kept in it as well, as the events that are sent:
+cleaned, hashed where the destination wants it, and erased once they are settled.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -33,28 +35,64 @@ CREATE TABLE files (id INTEGER PRIMARY KEY, prefix_length INTEGER NOT NULL, pref
                     settled INTEGER NOT NULL DEFAULT 0, lines INTEGER NOT NULL DEFAULT 0,
                     checked TEXT NOT NULL DEFAULT '');
 CREATE TABLE ranges (file INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL, lines INTEGER NOT NULL,
-                     state TEXT NOT NULL, sent REAL NOT NULL, PRIMARY KEY (file, start)) WITHOUT ROWID;
+                     state TEXT NOT NULL, sent REAL NOT NULL, mark TEXT NOT NULL DEFAULT '', PRIMARY KEY (file, start))
+                     WITHOUT ROWID;
+CREATE TABLE kept (file INTEGER NOT NULL, start INTEGER NOT NULL, number INTEGER NOT NULL, line INTEGER NOT NULL,
+                   name TEXT NOT NULL, key TEXT NOT NULL, time INTEGER, expires INTEGER, encoded BLOB NOT NULL,
+                   PRIMARY KEY (file, start, number)) WITHOUT ROWID;
 """
+_FORMAT: Final = "2"
+_STREAM: Final = -1
+"""The length of prefix of what is no file: nothing tells one pipe from another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Bytes ``start`` to ``end`` of a file, with so many lines that are not blank."""
+    """Bytes ``start`` to ``end`` of a file, with so many lines that are not blank.
+
+    mark   for a pipe, a hash of everything before ``end``
+    """
 
     start: int
     end: int
     lines: int
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An event that must not be lost although its record cannot be read again."""
+
+    line: int
+    name: str
+    key: str
+    time: int | None
+    expires: int | None
+    encoded: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """What an earlier run kept and did not settle."""
+
+    file: int
+    stretch: Stretch
+    kept: tuple[Kept, ...]
 
 
 @dataclass(slots=True)
 class Progress:
-    """What is known of one file: everything before ``settled`` is done, and so are the stretches in ``done``."""
+    """What is known of one file: everything before ``settled`` is done, and so are the stretches in ``done``.
+
+    mark   for a pipe, a hash of everything before ``settled``
+    """
 
     file: int
     settled: int = 0
     lines: int = 0
     done: list[Stretch] = field(default_factory=list)
     open: list[Stretch] = field(default_factory=list)
+    mark: str = ""
 
     def is_done(self, offset: int) -> bool:
         """Whether the line at an offset is settled."""
@@ -112,23 +150,26 @@ class Journal:
         database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA secure_delete = ON")
         if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
         return database
 
     def _belongs(self, mapping: str, target: str) -> None:
-        said = {"format": "1", "mapping": mapping, "target": target}
+        said = {"format": _FORMAT, "mapping": mapping, "target": target}
         known = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
         if not known:
             self._db.executemany("INSERT INTO meta VALUES (?, ?)", said.items())
             return
-        if known.get("format") != "1":
-            raise DeliveryError("journal", f"{self.path} is no journal of this version", 5)
+        if known.get("format") != _FORMAT:
+            hint = "Name another with --journal."
+            raise DeliveryError("journal", f"{self.path} is no journal of this version", 5, hint)
         if known["target"] != target:
             hint = "Name another with --journal."
             raise DeliveryError("journal-target", f"the journal {self.path} is for {known['target']}", 2, hint)
         if known["mapping"] != mapping:
-            if self._db.execute("SELECT count(*) FROM ranges WHERE state = 'open'").fetchone()[0]:
+            query = "SELECT count(*) FROM ranges JOIN files ON id = file WHERE state = 'open' AND prefix_length > ?"
+            if self._db.execute(query, (_STREAM,)).fetchone()[0]:
                 hint = "Finish with the mapping of that run, or name another journal with --journal."
                 message = "the mapping has changed, and events of an earlier run are still on their way"
                 raise DeliveryError("journal-mapping", message, 2, hint)
@@ -143,7 +184,7 @@ class Journal:
             start = opened.read(_PREFIX)
         rows = self._db.execute("SELECT id, prefix_length, prefix, settled, lines, checked FROM files").fetchall()
         for number, length, prefix, settled, lines, checked in rows:
-            if len(start) >= length and _digest(start[:length]) == prefix:
+            if 0 < length <= len(start) and _digest(start[:length]) == prefix:
                 if checked and checked != self._check(path, settled):
                     hint = "Is it another file of the same beginning? Name another journal with --journal."
                     message = f"{path} has changed where it was sent already"
@@ -153,19 +194,54 @@ class Journal:
         number = self._db.execute("INSERT INTO files (prefix_length, prefix) VALUES (?, ?)", values).lastrowid
         return Progress(number or 0)
 
-    def _found(self, number: int, settled: int, lines: int) -> Progress:
-        found = Progress(number, settled, lines)
+    def stream(self, *, again: bool = False) -> Progress:
+        """A new stream of records that cannot be read twice; or with ``again`` the last one, from its start."""
+        if again:
+            query = "SELECT id, settled, lines, checked FROM files WHERE prefix_length = ? ORDER BY id DESC LIMIT 1"
+            row = self._db.execute(query, (_STREAM,)).fetchone()
+            if row is None:
+                message = f"the journal {self.path} knows no earlier standard input"
+                raise DeliveryError("journal-stream", message, 2, "Leave --resume away.")
+            return self._found(*row)
+        values = (_STREAM, "")
+        number = self._db.execute("INSERT INTO files (prefix_length, prefix) VALUES (?, ?)", values).lastrowid
+        return Progress(number or 0)
+
+    def left_over(self) -> list[LeftOver]:
+        """What earlier runs kept and did not settle; it is sent again as it is.
+
+        raises  DeliveryError (exit code 4) if that was so long ago that copies could count twice
+        """
+        found: list[LeftOver] = []
+        query = (
+            "SELECT file, start, end, ranges.lines, mark, sent FROM ranges JOIN files ON id = file"
+            " WHERE state = 'open' AND prefix_length = ? ORDER BY file, start"
+        )
+        for file, start, end, count, mark, sent in self._db.execute(query, (_STREAM,)).fetchall():
+            self._refuse_late(count, sent)
+            of = "SELECT line, name, key, time, expires, encoded FROM kept WHERE file = ? AND start = ? ORDER BY number"
+            kept = tuple(Kept(*row) for row in self._db.execute(of, (file, start)).fetchall())
+            found.append(LeftOver(file, Stretch(start, end, count, mark), kept))
+        return found
+
+    def _found(self, number: int, settled: int, lines: int, mark: str = "") -> Progress:
+        found = Progress(number, settled, lines, mark=mark)
         query = "SELECT start, end, lines, state, sent FROM ranges WHERE file = ? ORDER BY start"
         for start, end, count, state, sent in self._db.execute(query, (number,)).fetchall():
             if state == "done":
                 found.done.append(Stretch(start, end, count))
-            elif self._clock() - sent > WINDOW:
-                message = f"{count} records were on their way {int(self._clock() - sent) // 3600} hours ago, unanswered"
-                hint = "Sending them again could count them twice. Decide, and name another journal with --journal."
-                raise DeliveryError("journal-held", message, 4, hint)
             else:
+                self._refuse_late(count, sent)
                 found.open.append(Stretch(start, end, count))
         return found
+
+    def _refuse_late(self, count: int, sent: float) -> None:
+        """What was on its way without an answer must not be sent again once the destination would count it twice."""
+        ago = self._clock() - sent
+        if ago > WINDOW:
+            message = f"{count} records were on their way {int(ago) // 3600} hours ago, unanswered"
+            hint = "Sending them again could count them twice. Decide, and name another journal with --journal."
+            raise DeliveryError("journal-held", message, 4, hint)
 
     def _check(self, path: Path, settled: int) -> str:
         """A hash of the last bytes before ``settled``; "" for a packed file, whose offsets are those of its content."""
@@ -175,20 +251,29 @@ class Journal:
             opened.seek(max(0, settled - _CHECKED))
             return _digest(opened.read(min(_CHECKED, settled)))
 
-    def begin(self, file: int, stretch: Stretch) -> None:
+    def begin(self, file: int, stretch: Stretch, kept: Sequence[Kept] = ()) -> None:
         """A stretch is about to be sent: written down before the first byte of it leaves.
 
-        It need not outlive a power cut, only the process: without it the stretch is sent again all the same.
+        It need not outlive a power cut, only the process: without it the stretch is sent again all the same. Unless it
+        cannot be read again, and is ``kept``: then it is on disk before this returns.
         """
         try:
-            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if kept else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             self._take_over(file, stretch)
-            values = (file, stretch.start, stretch.end, stretch.lines, "open", self._clock())
-            self._db.execute("INSERT OR REPLACE INTO ranges VALUES (?, ?, ?, ?, ?, ?)", values)
+            self._note(file, stretch, "open")
+            rows = (
+                (file, stretch.start, number, one.line, one.name, one.key, one.time, one.expires, one.encoded)
+                for number, one in enumerate(kept)
+            )
+            self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._broken(error) from None
+
+    def _note(self, file: int, stretch: Stretch, state: str) -> None:
+        values = (file, stretch.start, stretch.end, stretch.lines, state, self._clock(), stretch.mark)
+        self._db.execute("INSERT OR REPLACE INTO ranges VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
     def _take_over(self, file: int, stretch: Stretch) -> None:
         """What an earlier run had open within a stretch now belongs to it; what reaches further keeps its rest."""
@@ -196,29 +281,46 @@ class Journal:
         for start, end, lines, sent in self._db.execute(query, (file, stretch.end, stretch.start)).fetchall():
             self._db.execute("DELETE FROM ranges WHERE file = ? AND start = ?", (file, start))
             if end > stretch.end:
-                rest = (file, stretch.end, end, lines, "open", sent)
-                self._db.execute("INSERT INTO ranges VALUES (?, ?, ?, ?, ?, ?)", rest)
+                rest = (file, stretch.end, end, lines, "open", sent, "")
+                self._db.execute("INSERT INTO ranges VALUES (?, ?, ?, ?, ?, ?, ?)", rest)
 
-    def settle(self, path: Path, file: int, stretch: Stretch) -> None:
-        """A stretch is settled, on disk before this returns. Stretches that join what is settled become part of it."""
+    def settle(self, file: int, stretches: Sequence[Stretch], path: Path | None = None) -> None:
+        """Stretches are settled, on disk before this returns. Those that join what is settled become part of it."""
         try:
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("BEGIN IMMEDIATE")
-            self._take_over(file, stretch)
-            values = (file, stretch.start, stretch.end, stretch.lines, "done", self._clock())
-            self._db.execute("INSERT OR REPLACE INTO ranges VALUES (?, ?, ?, ?, ?, ?)", values)
-            settled, lines = self._db.execute("SELECT settled, lines FROM files WHERE id = ?", (file,)).fetchone()
-            query = "SELECT start, end, lines FROM ranges WHERE file = ? AND start = ? AND state = 'done'"
-            before = settled
-            while row := self._db.execute(query, (file, settled)).fetchone():
-                self._db.execute("DELETE FROM ranges WHERE file = ? AND start = ?", (file, settled))
-                settled, lines = row[1], lines + row[2]
-            if settled != before:
-                values_ = (settled, lines, self._check(path, settled), file)
-                self._db.execute("UPDATE files SET settled = ?, lines = ?, checked = ? WHERE id = ?", values_)
+            for stretch in stretches:
+                self._take_over(file, stretch)
+                self._db.execute("DELETE FROM kept WHERE file = ? AND start = ?", (file, stretch.start))
+                self._note(file, stretch, "done")
+            self._join(file, path)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._broken(error) from None
+
+    def _join(self, file: int, path: Path | None) -> None:
+        """Make what is settled without a gap one number, and tell the file by it."""
+        query = "SELECT settled, lines, prefix_length FROM files WHERE id = ?"
+        before, lines, length = self._db.execute(query, (file,)).fetchone()
+        query = "SELECT end, lines, mark FROM ranges WHERE file = ? AND start = ? AND state = 'done'"
+        settled, checked = before, ""
+        while row := self._db.execute(query, (file, settled)).fetchone():
+            self._db.execute("DELETE FROM ranges WHERE file = ? AND start = ?", (file, settled))
+            settled, lines, checked = row[0], lines + row[1], row[2]
+        if settled == before:
+            return
+        if path is not None:
+            checked = self._check(path, settled)
+            if checked and length < min(
+                settled, _PREFIX
+            ):  # it was short when it was first seen: now it is known better
+                with path.open("rb") as opened:
+                    start = opened.read(min(settled, _PREFIX))
+                values = (len(start), _digest(start), file)
+                self._db.execute("UPDATE files SET prefix_length = ?, prefix = ? WHERE id = ?", values)
+        self._db.execute(
+            "UPDATE files SET settled = ?, lines = ?, checked = ? WHERE id = ?", (settled, lines, checked, file)
+        )
 
     def _broken(self, error: sqlite3.Error) -> DeliveryError:
         hint = "Make room, or name another with --journal. What was settled stays settled."

@@ -9,6 +9,7 @@ from .blocks import MappedLines, Task
 from .program import Program
 from .results import Refusal, Result
 from .source import FAULTS, Input, Line, lines
+from .streams import Idle
 from .workers import Workers
 
 __all__ = ["mapped"]
@@ -27,15 +28,18 @@ def mapped(
     workers: Workers,
     clock: Callable[[], float],
     is_done: Callable[[int], bool] = lambda offset: False,
+    idle: Idle | None = None,
 ) -> Iterator[tuple[Line, Result | None]]:
     """Every line of an input with its result, or with None if it is blank or done already.
 
     clock     the time in Unix seconds; a sample has its own
     is_done   whether the line at an offset need not be mapped
+    idle      called while nothing comes of an input that somebody is still writing
     raises    what ``lines`` and ``Workers.map`` raise
     """
-    tasks = _tasks(program, one, clock, is_done)
-    if one.path is None:
+    is_live = one.path is None or one.follow
+    tasks = _tasks(program, one, clock, is_done, idle if is_live else None)
+    if is_live:
         for batch, task in tasks:
             yield from _filled(batch, [program.map(line, task.now, shift=task.shift) for line in task.lines])
         return
@@ -45,10 +49,10 @@ def mapped(
 
 
 def _tasks(
-    program: Program, one: Input, clock: Callable[[], float], is_done: Callable[[int], bool]
+    program: Program, one: Input, clock: Callable[[], float], is_done: Callable[[int], bool], idle: Idle | None
 ) -> Iterator[tuple[Batch, Task]]:
     replay = program.replay(one.path) if one.path is not None else None
-    most = _AT_ONCE if one.path is not None else 1
+    most = _AT_ONCE if one.path is not None and not one.follow else 1
     batch: Batch = []
     wanted: list[bytes] = []
 
@@ -58,7 +62,7 @@ def _tasks(
             now, shift = replay.clock(now)
         return Task(now, shift, lines=wanted)
 
-    for line in lines(one):
+    for line in lines(one, idle):
         if is_done(line.offset):
             batch.append((line, None))
         elif line.fault:

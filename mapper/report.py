@@ -9,13 +9,15 @@ Both sums are checked whenever a report is made. A report holds counts, codes an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .cleaning import CODES
+from .dead_letters import DeadLetters
+from .delivery import Outcome
 from .program import Program
-from .results import Dropped, Refusal
+from .results import Dropped, Event, Refusal, Result
 
 
 @dataclass(slots=True)
@@ -63,21 +65,97 @@ class Stopped:
 
 
 @dataclass(slots=True)
+class Sending:
+    """What sending took.
+
+    requests  of which ``retries`` were the same again, and ``halvings`` were split because they were refused
+    size      bytes of the events in all requests
+    waited    seconds that batches had to wait, by reason; several wait at once, so the sum can exceed the run's time
+    answers   how often each answer came, by its meaning and its code: ``("refused", "100/2804050")``
+    oldest    when the oldest event happened that was sent, Unix seconds
+    """
+
+    requests: int = 0
+    retries: int = 0
+    halvings: int = 0
+    size: int = 0
+    waited: dict[str, float] = field(default_factory=dict)
+    answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    oldest: int | None = None
+    messages: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class Tally:
-    """The counts of a run while it goes on."""
+    """The counts of a run while it goes on.
+
+    position   bytes read of ``size`` in all; size is 0 if nobody can know it
+    in_flight  events on their way at the moment
+    """
 
     records: Records = field(default_factory=Records)
     events: Events = field(default_factory=Events)
+    sending: Sending = field(default_factory=Sending)
     carried: Counter[tuple[str, int]] = field(default_factory=Counter)
     ignored: Counter[str] = field(default_factory=Counter)
     refused: Counter[Reason] = field(default_factory=Counter)
     rejected: Counter[Reason] = field(default_factory=Counter)
     warnings: Counter[Reason] = field(default_factory=Counter)
-    messages: set[str] = field(default_factory=set)
-    requests: int = 0
-    retries: int = 0
     settled_before: int = 0
     stopped: Stopped | None = None
+    position: int = 0
+    size: int = 0
+    in_flight: int = 0
+
+    def record(self, program: Program, result: Result, events: Sequence[Event]) -> None:
+        """Count a record and what it gave. ``events`` are those that are wanted, which may be fewer than there are."""
+        records = self.records
+        records.read += 1
+        if events:
+            records.mapped += 1
+        elif result.problems:
+            records.dead += 1
+        else:
+            records.ignored += 1
+            self.ignored[result.reason or "since"] += 1
+        for event in events:
+            self.events.made += 1
+            self.carried[event.name, event.carries] += 1
+            self.events.limited += event.limited
+        for problem in result.problems:
+            self.refused[refused(problem)] += 1
+        for warning in result.warnings:
+            self.warnings[warned(program, warning)] += 1
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Count a delivery that is done."""
+        events, sending = self.events, self.sending
+        events.sent += len(outcome.accepted)
+        events.rejected += len(outcome.rejected)
+        events.maybe_twice += max(outcome.maybe_twice, sum(item.origin.was_sent for item in outcome.accepted))
+        sending.requests += outcome.requests
+        sending.retries += outcome.retries
+        sending.halvings += outcome.halvings
+        sending.size += outcome.size
+        for reason, seconds in outcome.waited.items():
+            sending.waited[reason] = sending.waited.get(reason, 0.0) + seconds
+        sending.answers.update(outcome.answers)
+        sending.messages |= outcome.messages
+        times = [item.origin.time for item in outcome.accepted if item.origin.time is not None]
+        if times:
+            sending.oldest = min(times) if sending.oldest is None else min(sending.oldest, *times)
+        for item, answer in outcome.rejected:
+            code = answer.reason or answer.code
+            self.rejected[Reason(code, item.origin.key, message=answer.message or answer.code)] += 1
+
+    def stop(self, code: str, message: str, hint: str, exit_code: int) -> None:
+        """Note why the run ends early; the first reason counts."""
+        if self.stopped is None:
+            self.stopped = Stopped(code, message, hint, exit_code)
+
+    def finish(self) -> None:
+        """What is neither sent nor rejected is pending."""
+        self.events.pending = self.events.made - self.events.sent - self.events.rejected
 
 
 def by_event(carried: Mapping[tuple[str, int], int]) -> dict[str, int]:
@@ -111,20 +189,27 @@ class Report:
     refused: dict[Reason, int]
     rejected: dict[Reason, int]
     warnings: dict[Reason, int]
-    messages: tuple[str, ...]
-    requests: int
-    retries: int
+    sending: Sending
     settled_before: int
     seconds: float
     stopped: Stopped | None
     dead_letters: str
     dead_letters_written: int
     files: tuple[str, ...]
+    tally: Tally = field(repr=False)
 
     def __post_init__(self) -> None:
         records, events = self.records, self.events
         assert records.read == records.mapped + records.ignored + records.dead, "records do not add up"
         assert events.made == events.sent + events.rejected + events.pending, "events do not add up"
+
+    @property
+    def requests(self) -> int:
+        return self.sending.requests
+
+    @property
+    def retries(self) -> int:
+        return self.sending.retries
 
     @property
     def exit_code(self) -> int:
@@ -148,14 +233,56 @@ class Report:
             "refused": _reasons(self.refused),
             "rejected": _reasons(self.rejected),
             "warnings": _reasons(self.warnings),
-            "messages": list(self.messages),
-            "requests": self.requests,
-            "retries": self.retries,
+            "messages": sorted(self.sending.messages),
+            "requests": self.sending.requests,
+            "retries": self.sending.retries,
+            "halvings": self.sending.halvings,
+            "bytes": self.sending.size,
+            "waited": {reason: round(seconds, 3) for reason, seconds in sorted(self.sending.waited.items())},
+            "answers": [
+                {"meaning": meaning, "code": code, "count": count}
+                for (meaning, code), count in self.sending.answers.most_common()
+            ],
+            "oldest_event_sent": self.sending.oldest,
             "settled_before": self.settled_before,
             "seconds": round(self.seconds, 3),
             "stopped": _plain(self.stopped) if self.stopped else None,
             "dead_letters": {"file": self.dead_letters, "written": self.dead_letters_written},
         }
+
+
+def made(
+    program: Program,
+    tally: Tally,
+    *,
+    to: str,
+    dry_run: bool,
+    seconds: float,
+    letters: DeadLetters,
+    files: Sequence[str],
+) -> Report:
+    """The report of a run that is over."""
+    return Report(
+        destination=program.destination.name,
+        to=to,
+        dry_run=dry_run,
+        records=tally.records,
+        events=tally.events,
+        by_event=by_event(tally.carried),
+        match_keys=program.match_keys.counts(tally.carried),
+        ignored=dict(tally.ignored),
+        refused=dict(tally.refused),
+        rejected=dict(tally.rejected),
+        warnings=dict(tally.warnings),
+        sending=tally.sending,
+        settled_before=tally.settled_before,
+        seconds=seconds,
+        stopped=tally.stopped,
+        dead_letters=str(letters.path or ""),
+        dead_letters_written=letters.written,
+        files=tuple(files),
+        tally=tally,
+    )
 
 
 def refused(problem: Refusal) -> Reason:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import glob
 import gzip
+import io
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from .errors import DeliveryError
+from .streams import Growing, Idle, Waiting
 
 MAX_LINE: Final = 10 * 1024 * 1024
 """The longest line that is read, in bytes. A longer one is skipped and counted as no record."""
@@ -27,6 +29,8 @@ FAULTS: Final = {
     "not-json": "the record holds something that JSON cannot say",
 }
 """Why a line cannot be a record before anybody has looked at what it says."""
+
+STDIN: Final = "standard input"
 
 BLOCK: Final = 512 * 1024
 """Bytes of a block: a few milliseconds of work."""
@@ -83,11 +87,15 @@ Piece = TypeVar("Piece", Line, Block)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One file to read, or standard input (``path`` is None), or records that Python gives (``records``)."""
+    """One file to read, or standard input (``path`` is None), or records that Python gives (``records``).
+
+    follow   the file grows: it is read on until another file takes its place
+    """
 
     name: str
     path: Path | None = None
     records: Iterable[Any] | None = None
+    follow: bool = False
 
 
 def inputs(source: Source) -> list[Input]:
@@ -113,7 +121,9 @@ def _is_name(part: Any) -> bool:
 
 def _named(name: str) -> list[Input]:
     if name == "-":
-        return [Input("standard input")]
+        if sys.stdin is None:
+            raise DeliveryError("no-input", "standard input is closed", 2, "Name a file of records.")
+        return [Input(STDIN)]
     if not Path(name).exists() and any(sign in name for sign in "*?["):
         found = sorted(glob.glob(name, recursive=True))
         if not found:
@@ -139,14 +149,15 @@ def _checked(name: str) -> Input:
     return Input(name, path)
 
 
-def lines(given: Input) -> Iterator[Line]:
+def lines(given: Input, idle: Idle | None = None) -> Iterator[Line]:
     """The lines of one input, blank ones too.
 
+    idle     called while nothing comes of an input that somebody is still writing; ends it if it says so
     raises  DeliveryError (exit code 2) if the file breaks off in the middle of its gzip stream, or is one JSON array
     """
     if given.records is not None:
         return _from_records(given)
-    return _opened(given, _split)
+    return _opened(given, _split, idle)
 
 
 def blocks(given: Input) -> Iterator[Block]:
@@ -166,10 +177,12 @@ def is_idle(given: Input) -> bool:
         return True
 
 
-def _opened(given: Input, split: Callable[[str, Any], Iterator[Piece]]) -> Iterator[Piece]:
-    opened: BinaryIO = sys.stdin.buffer if given.path is None else given.path.open("rb", buffering=1 << 18)
+def _opened(
+    given: Input, split: Callable[[str, Any, Idle], Iterator[Piece]], idle: Idle | None = None
+) -> Iterator[Piece]:
+    opened, was_cut = _stream(given, idle)
     try:
-        yield from split(given.name, _unpacked(opened))
+        yield from split(given.name, _unpacked(opened), was_cut)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         message = f"{given.name} breaks off: its gzip data is damaged or incomplete"
         raise DeliveryError("broken-input", message, 2, "What came before was handled. Get the whole file.") from None
@@ -180,11 +193,31 @@ def _opened(given: Input, split: Callable[[str, Any], Iterator[Piece]]) -> Itera
             opened.close()
 
 
+def _stream(given: Input, idle: Idle | None) -> tuple[Any, Idle]:
+    """What to read from, and whether the reading was ended before its end."""
+    if idle is not None and given.path is not None and given.follow:
+        growing = Growing(given.path, idle)
+        return io.BufferedReader(growing, 1 << 16), lambda: growing.was_cut
+    if given.path is not None:
+        return given.path.open("rb", buffering=1 << 18), _never
+    if idle is None:
+        return sys.stdin.buffer, _never
+    try:
+        waiting = Waiting(sys.stdin.fileno(), idle)
+    except (OSError, ValueError, AttributeError):  # somebody has put another object in its place
+        return sys.stdin.buffer, _never
+    return io.BufferedReader(waiting, 1 << 16), lambda: waiting.was_cut
+
+
+def _never() -> bool:
+    return False
+
+
 def _unpacked(opened: Any) -> Any:
     return gzip.GzipFile(fileobj=opened) if opened.peek(2)[:2] == b"\x1f\x8b" else opened
 
 
-def _split(name: str, stream: Any) -> Iterator[Line]:
+def _split(name: str, stream: Any, was_cut: Idle) -> Iterator[Line]:
     number, offset = 0, 0
     readline = stream.readline
     while data := readline(MAX_LINE + 1):
@@ -193,6 +226,8 @@ def _split(name: str, stream: Any) -> Iterator[Line]:
         if size > MAX_LINE and data[-1:] != b"\n":
             size, fault = size + _skipped(readline), "too-long"
             data = b""
+        if data[-1:] != b"\n" and was_cut():  # half a line: whoever reads on finds it whole
+            return
         line = data.removesuffix(b"\n").removesuffix(b"\r")
         if number == 1:
             line = line.removeprefix(_BOM)
@@ -201,7 +236,7 @@ def _split(name: str, stream: Any) -> Iterator[Line]:
         offset += size
 
 
-def _blocks(name: str, stream: Any) -> Iterator[Block]:
+def _blocks(name: str, stream: Any, was_cut: Idle) -> Iterator[Block]:
     number, offset = 1, 0
     while data := stream.read1(BLOCK):
         size, after = len(data), 0

@@ -171,7 +171,7 @@ def test_stretches_join_in_any_order(tmp_path: Path) -> None:
         random.Random(5).shuffle(stretches)
         for stretch in stretches:
             one.begin(file, stretch)
-            one.settle(path, file, stretch)
+            one.settle(file, [stretch], path)
         known = one.progress(path)
     assert (known.settled, known.lines, known.done, known.open) == (90, 30, [], [])
 

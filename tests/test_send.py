@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import mapper
+from mapper.dispatch import Switch
 from mapper.errors import DeliveryError
-from mapper.pipeline import Switch
 from mapper.sandbox import Sandbox
 
 from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken

@@ -6,19 +6,24 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from ..errors import DeliveryError
-from ..pipeline import CONCURRENCY, Switch, send
+from ..dispatch import CONCURRENCY, Notify, Switch
+from ..errors import DeliveryError, MappingError
+from ..metrics import write
+from ..pipeline import send
 from ..program import Program, load
-from ..report import Report, Tally
-from ..source import inputs
+from ..report import Tally
+from ..source import Input, inputs
 from ..workers import cores
+from .live import Metrics, Show, log, progress
 from .main import coloured, say, width
 from .summary import summary
 
@@ -27,6 +32,7 @@ Examples:
   mapper send mappings/storefront.yaml mappings/samples/storefront.jsonl --to sandbox
   mapper send mappings/storefront.yaml orders.jsonl --dry-run
   mapper send mappings/storefront.yaml orders.jsonl --test-event-code TEST12345
+  mapper send mappings/storefront.yaml orders.jsonl --follow
   tail -F orders.jsonl | mapper send mappings/storefront.yaml -
 
 Map records and deliver their events. Settings come from the environment: META_PIXEL_ID, META_ACCESS_TOKEN and, if you
@@ -35,7 +41,8 @@ like, META_API_VERSION.
 \b
 Exit codes: 0 everything was sent; 1 something was refused, nothing is pending;
 2 wrong usage, or a mapping or input that cannot be used; 3 pending, run it again;
-4 pending, a person must act (token, permission, pixel); 130, 143 interrupted."""
+4 pending, a person must act (token, permission, pixel); 5 a file of ours cannot
+be written; 130, 143 interrupted."""
 
 
 @click.command("send", help=HELP)
@@ -46,12 +53,11 @@ Exit codes: 0 everything was sent; 1 something was refused, nothing is pending;
 )
 @click.option("--dry-run", is_flag=True, help="Do everything but send.")
 @click.option("--test-event-code", metavar="CODE", help="Show the events in the destination's test tool.")
-@click.option(
-    "--report", "report_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome as JSON."
-)
-@click.option(
-    "--dead-letters", type=click.Path(path_type=Path), help="Where refused records go [MAPPING.dead.jsonl]; mode 0600."
-)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after so many records.")
+@click.option("--since", metavar="WHEN", help="Leave out events before: 2026-11-20, 2026-11-20T08:00:00Z, or 36h.")
+@click.option("--follow", is_flag=True, help="Read on where the last file ends, or is rotated, until stopped.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), metavar="N", help="Events a second at most.")
+@click.option("--max-wait", type=click.FloatRange(0), metavar="SECONDS", help="Then send a batch as it is [live: 1].")
 @click.option("--batch-size", type=click.IntRange(1), help="Events a request; at most what the destination takes.")
 @click.option(
     "--concurrency", type=click.IntRange(1, 64), default=CONCURRENCY, show_default=True, help="Requests at once."
@@ -60,52 +66,121 @@ Exit codes: 0 everything was sent; 1 something was refused, nothing is pending;
 @click.option(
     "--journal",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="What is settled, so that a second run goes on [MAPPING.journal, for the real destination].",
+    help="What is settled, so that a second run goes on [MAPPING.journal, for files to the real destination].",
 )
 @click.option("--no-journal", is_flag=True, help="Keep no journal: a second run sends everything again.")
+@click.option("--resume", is_flag=True, help="Standard input begins as before: pass over what the journal has settled.")
+@click.option(
+    "--dead-letters", type=click.Path(path_type=Path), help="Where refused records go [MAPPING.dead.jsonl]; mode 0600."
+)
+@click.option(
+    "--report", "report_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome as JSON."
+)
+@click.option("--metrics", type=click.Path(dir_okay=False, path_type=Path), help="Keep counts for Prometheus here.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="json: a line a happening.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
-def command(
+def command(mapping: str, records: tuple[str, ...], log_format: str, quiet: bool, **options: Any) -> int:
+    """Map and deliver."""
+    if log_format == "text":
+        return _send(mapping, records, quiet=quiet, notify=None, **options)
+    try:
+        return _send(mapping, records, quiet=True, notify=log, **options)
+    except MappingError as error:
+        for problem in error.problems:
+            log("error", {"code": problem.code, "message": problem.message, "place": str(problem.span)})
+        return 2
+    except DeliveryError as error:
+        log("error", {"code": error.code, "message": error.message, "exit_code": error.exit_code})
+        return error.exit_code
+
+
+def _send(
     mapping: str,
     records: tuple[str, ...],
+    *,
     to: str,
     quiet: bool,
+    notify: Notify | None,
     report_file: Path | None,
+    metrics: Path | None,
     no_journal: bool,
     **options: Any,
 ) -> int:
-    """Map and deliver."""
     program = load(mapping)
     source = list(records) or ["-"]
-    if not options["dead_letters"]:
-        options["dead_letters"] = Path(f"{Path(mapping).stem}.dead.jsonl")
-    _check_report(report_file)
+    options["dead_letters"] = options["dead_letters"] or Path(f"{Path(mapping).stem}.dead.jsonl")
+    options["since"] = moment(options["since"], time.time()) if options["since"] else None
+    options["workers"] = options["workers"] or cores()
+    for path, what in ((report_file, "report"), (metrics, "metrics")):
+        _check_folder(path, what)
     given = inputs(source)
+    address = _address(program, to)
+    is_real = not address and not options["dry_run"] and not options["test_event_code"]
+    options["journal"] = _journal(options["journal"], no_journal, is_real, mapping, given)
+    if options["resume"] and options["journal"] is None:
+        raise DeliveryError("journal-stream", "--resume needs the journal of the run before", 2, "Name it: --journal.")
+    counts = Metrics(metrics, program.destination.name) if metrics is not None else None
     switch = Switch()
     with ExitStack() as stack:
         settings: Mapping[str, str] | None = None
-        address = _address(program, to)
         if to == "sandbox" and not options["dry_run"]:
             sandbox = stack.enter_context(_sandbox(program))
             address, settings = sandbox.url, sandbox.settings
             if not quiet and sandbox.is_standing:
                 say(f"Sending to the sandbox that stands: its page is {sandbox.url}")
-        options["workers"] = options["workers"] or cores()
-        is_real = not address and not options["dry_run"] and not options["test_event_code"]
-        if no_journal:
-            options["journal"] = None
-        elif is_real and options["journal"] is None and any(one.path is not None for one in given):
-            options["journal"] = Path(f"{Path(mapping).stem}.journal")
         for one in given:
             if one.path is not None and program.replay(one.path) is not None and not quiet:
                 say(f"{one.name} is a sample: its times are moved as if it had been recorded just now.")
         stack.enter_context(_signals(switch))
-        progress = stack.enter_context(_progress(quiet))
-        report = send(program, source, to=address, settings=settings, on_progress=progress, switch=switch, **options)
+        shown = [stack.enter_context(progress(quiet=quiet)), counts.show if counts is not None else None]
+        options["on_progress"] = _all([show for show in shown if show is not None])
+        report = send(program, source, to=address, settings=settings, on_note=notify, switch=switch, **options)
     if report_file is not None:
-        _write(report_file, report)
+        write(report_file, json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n")
+    if counts is not None:
+        counts.finish(report)
+    if notify is not None:
+        notify("finished", report.as_dict())
     if not quiet:
         say(summary(report, colour=coloured(sys.stderr), width=width(sys.stderr), mapping=mapping))
     return report.exit_code
+
+
+def _all(shown: Sequence[Show]) -> Show | None:
+    """Several who want to see the progress, as one."""
+    if not shown:
+        return None
+
+    def show(tally: Tally) -> None:
+        for one in shown:
+            one(tally)
+
+    return show
+
+
+def _journal(named: Path | None, no_journal: bool, is_real: bool, mapping: str, given: Sequence[Input]) -> Path | None:
+    """Files that go to the real destination have a journal unless it is refused; anything else if it is named."""
+    if no_journal or named is not None:
+        return None if no_journal else named
+    return Path(f"{Path(mapping).stem}.journal") if is_real and any(one.path is not None for one in given) else None
+
+
+_AGO: Final = {"m": 60, "h": 3600, "d": 86400}
+
+
+def moment(text: str, now: float) -> float:
+    """A point in time as people write it, in Unix seconds: an ISO time (UTC without a zone), a day, or ``36h`` ago.
+
+    raises  DeliveryError (exit code 2)
+    """
+    if text[:-1].isascii() and text[:-1].isdigit() and text[-1:] in _AGO and len(text) < 9:
+        return now - int(text[:-1]) * _AGO[text[-1]]
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        hint = "Write a day (2026-11-20), a time (2026-11-20T08:00:00Z), or how long ago: 90m, 36h, 5d."
+        raise DeliveryError("since", "--since does not say a moment", 2, hint) from None
+    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _address(program: Program, to: str) -> str:
@@ -144,29 +219,6 @@ def _signals(switch: Switch) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Any]:
-    """A line that tells how far the run is, on a terminal only."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("Reading …") as status:
-
-        def show(tally: Tally) -> None:
-            records, events = tally.records, tally.events
-            status.update(f"{records.read:,} records read, {events.sent:,} of {events.made:,} events sent")
-
-        yield show
-
-
-def _check_report(path: Path | None) -> None:
+def _check_folder(path: Path | None, what: str) -> None:
     if path is not None and not path.parent.is_dir():
-        raise DeliveryError("report", f"there is no folder {path.parent} for the report", 2)
-
-
-def _write(path: Path, report: Report) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+        raise DeliveryError(what, f"there is no folder {path.parent} for the {what}", 2)

@@ -20,6 +20,7 @@ _IGNORED: Final = {
     "rule": "ignored: by an 'ignore' rule",
     "no-event": "ignored: no event is meant for them",
     "consent": "ignored: consent was withheld",
+    "since": "left out: they happened before --since",
 }
 
 
@@ -213,9 +214,28 @@ def _ending(report: Report, paint: Paint, mapping: str) -> Iterator[str]:
             yield paint(_DIM, f"  to see why, step by step: mapper explain {mapping} {report.dead_letters} --line 1")
     if report.dry_run:
         yield "A dry run: nothing was sent."
-    requests = f"{report.requests:,} request{'s' if report.requests != 1 else ''}"
-    retries = f", {report.retries:,} of them again" if report.retries else ""
-    yield paint(_DIM, f"{requests}{retries} to {report.to} in {report.seconds:.1f} s")
+    if report.settled_before:
+        records = "record" if report.settled_before == 1 else "records"
+        yield f"{report.settled_before:,} {records} passed over: settled by an earlier run."
+    if report.events.maybe_twice:
+        events = "event" if report.events.maybe_twice == 1 else "events"
+        yield f"{report.events.maybe_twice:,} {events} sent again because no clear answer had come, under the same ids."
+    for message in sorted(report.sending.messages):
+        yield f"{report.destination} says: {message}"
+    yield paint(_DIM, _effort(report))
+
+
+def _effort(report: Report) -> str:
+    """``12 requests, 2 of them again, 3 split, to meta in 3.2 s, of which 1.0 s waiting (rate-limit)``"""
+    sending = report.sending
+    said = [f"{sending.requests:,} request{'s' if sending.requests != 1 else ''}"]
+    if sending.retries:
+        said.append(f"{sending.retries:,} of them again")
+    if sending.halvings:
+        said.append(f"{sending.halvings:,} split to find what is wrong")
+    waits = [f"{reason} {seconds:.1f} s" for reason, seconds in sorted(sending.waited.items()) if seconds >= 0.05]
+    waited = f"; batches waited: {', '.join(waits)}" if waits else ""
+    return f"{', '.join(said)} to {report.to} in {report.seconds:.1f} s{waited}"
 
 
 def _plain(shade: str, text: str) -> str:

@@ -1,0 +1,407 @@
+"""One run: reads lines, maps them, sends batches, writes dead letters, and counts.
+
+The calling thread reads and maps; a few threads carry out the deliveries (``dispatch``), each with its own request on
+its way. Only the calling thread counts and writes, so nothing is locked. It reads no further than a few batches ahead
+of what is sent: memory stays flat, and a slow destination slows its source down.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypedDict
+
+from .answers import Answer
+from .dead_letters import DeadLetters
+from .delivery import INTERRUPTED, Item, Origin, Outcome
+from .dispatch import CONCURRENCY, GRACE, Dispatcher, Notify, Switch
+from .errors import DeliveryError
+from .journal import Journal, Kept, Progress, Stretch
+from .program import Program
+from .reading import mapped
+from .report import Tally
+from .results import Refusal, Result
+from .source import STDIN, Input, Line
+from .workers import Workers
+
+MAX_WAIT: Final = 1.0
+"""Seconds after which events of a live input are sent although the batch is not full."""
+
+_MOST_LINES: Final = 4_000
+"""Lines after which a stretch ends even if few of them give events."""
+
+OnProgress = Callable[[Tally], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run goes about it.
+
+    batch_size   events a request, at most what the destination takes
+    concurrency  requests on their way at once
+    workers      processes that map files once they have turned out to be large
+    max_wait     seconds after which a batch is sent although it is not full; for live inputs one second if not given
+    rate         events a second at most
+    limit        records to read at most
+    since        events that happened before this moment (Unix seconds) are left out
+    follow       read on where the last file ends, also when it is rotated, until the run is stopped
+    resume       standard input begins as in the last run with this journal: what is settled is passed over
+    """
+
+    batch_size: int | None = None
+    concurrency: int = CONCURRENCY
+    workers: int = 1
+    max_wait: float | None = None
+    rate: float | None = None
+    limit: int | None = None
+    since: float | None = None
+    follow: bool = False
+    resume: bool = False
+
+
+class AsKeywords(TypedDict, total=False):
+    """``Options`` as keyword arguments."""
+
+    batch_size: int | None
+    concurrency: int
+    workers: int
+    max_wait: float | None
+    rate: float | None
+    limit: int | None
+    since: float | None
+    follow: bool
+    resume: bool
+
+
+@dataclass(slots=True)
+class _Job:
+    """A stretch of an input on its way: it is settled when all its events are, and only then are its refusals kept."""
+
+    path: Path | None
+    file: int | None
+    start: int = 0
+    end: int = 0
+    lines: int = 0
+    size: int = 0
+    mark: str = ""
+    since: float = 0.0
+    items: list[Item] = field(default_factory=list)
+    refused: list[tuple[Line, Sequence[Refusal]]] = field(default_factory=list)
+    rejected: list[tuple[Item, Answer]] = field(default_factory=list)
+    parts: int = 0
+    is_clean: bool = True
+
+    @property
+    def stretch(self) -> Stretch:
+        return Stretch(self.start, self.end, self.lines, self.mark)
+
+    def follows(self) -> _Job:
+        """The stretch after this one."""
+        return _Job(self.path, self.file, self.end, self.end)
+
+
+class Run:
+    """One run over some inputs."""
+
+    def __init__(self, program: Program, options: Options, letters: DeadLetters, now: float | None) -> None:
+        self.program = program
+        self.options = options
+        self.letters = letters
+        self.now = now
+        self.tally = Tally()
+        self.switch = Switch()
+        self.on_progress: OnProgress | None = None
+        self.on_note: Notify = lambda word, fields: None
+        self.journal: Journal | None = None
+        self.dispatcher: Dispatcher | None = None
+        most = program.destination.batch.max_events
+        self.size = max(1, min(options.batch_size or most, most))
+        self._job = _Job(None, None)
+        self._running: dict[Future[Outcome], _Job] = {}
+        self._shown = 0.0
+        self._hash: Any = None
+        self._before = 0
+
+    def clock(self) -> float:
+        return time.time() if self.now is None else self.now
+
+    def made_dispatcher(self, exchange: Callable[[Sequence[bytes]], Answer]) -> Dispatcher:
+        return Dispatcher(
+            exchange,
+            clock=self.clock,
+            margin=self.program.destination.margin,
+            concurrency=self.options.concurrency,
+            switch=self.switch,
+            rate=self.options.rate,
+            notify=self.on_note,
+        )
+
+    def check(self, given: Sequence[Input], *, is_test: bool) -> None:
+        """Everything that can be known before the first byte is read."""
+        self.letters.check()
+        for one in given:
+            # Samples are replayed as if recorded now, so they must not reach a real destination unmarked.
+            if one.path is not None and self.program.replay(one.path) is not None and not is_test:
+                hint = "Send it with --test-event-code, or to the sandbox: --to sandbox."
+                raise DeliveryError("sample", f"{one.name} is a sample: nothing in it happened", 2, hint)
+        if self.options.follow and any(one.path is None for one in given[:-1]):
+            raise DeliveryError("follow", "only the last input can be followed", 2)
+
+    def go(self, given: Sequence[Input]) -> None:
+        """Everything, to the end of the input or of what can be sent."""
+        self.tally.size = sum(one.path.stat().st_size for one in given if one.path is not None)
+        if any(one.path is None or one.path.suffix == ".gz" for one in given) or self.options.follow:
+            self.tally.size = 0
+        self.on_note("started", {"files": [one.name for one in given]})
+        with Workers(self.program, self.options.workers) as workers:
+            try:
+                self._left_over()
+                for one in given:
+                    self._input(one, workers, is_last=one is given[-1])
+            except DeliveryError as error:
+                self._stop(error.code, error.message, error.hint, error.exit_code)
+                if error.exit_code == 5 and self.dispatcher is not None:
+                    self.dispatcher.halt()
+                self._dispatch()
+            self._finish()
+        self.tally.finish()
+        if self.switch.is_off():
+            self.tally.stop("interrupted", "the run was interrupted", "Run it again.", self.switch.exit_code)
+
+    def _finish(self) -> None:
+        """Wait for what is on its way; once the run is to stop, only so long as a request may take."""
+        patience = None
+        while self._running:
+            if patience is None and self.switch.is_off():
+                patience = time.monotonic() + GRACE
+            if patience is not None and time.monotonic() > patience:
+                self._running.clear()  # in the journal it stays open: the next run sends it again
+                return
+            self._collect(0.2)
+
+    @property
+    def _is_ended(self) -> bool:
+        return self.switch.is_off() or (self.dispatcher is not None and self.dispatcher.is_halted)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def _left_over(self) -> None:
+        """Send first what an earlier run read through a pipe and did not bring to its end."""
+        for left in self.journal.left_over() if self.journal is not None else ():
+            self._job = _Job(None, left.file, left.stretch.start, left.stretch.end, left.stretch.lines)
+            self._job.mark = left.stretch.mark
+            for kept in left.kept:
+                line = Line(STDIN, kept.line, left.stretch.start, b"")
+                origin = Origin(line, kept.name, kept.key, kept.time, True)
+                self._job.items.append(Item(kept.encoded, kept.expires, origin))
+                self.tally.events.made += 1
+                self.tally.carried[kept.name, 0] += 1
+            self._dispatch(again=True)
+        while self._running and not self._is_ended:  # only then is it known what of a pipe that comes again is settled
+            self._collect(0.2)
+
+    def _input(self, one: Input, workers: Workers, *, is_last: bool) -> None:
+        """One input; one that is followed again and again, whenever another file has taken its place."""
+        follow = self.options.follow and is_last and one.path is not None
+        one = Input(one.name, one.path, one.records, follow)
+        while True:
+            self._read(one, workers)
+            self._dispatch()
+            if not follow or self._is_ended or self._is_enough:
+                return
+
+    def _read(self, one: Input, workers: Workers) -> None:
+        known = self._known(one)
+        self._job = _Job(one.path if known is not None else None, known.file if known is not None else None)
+        for line, result in mapped(
+            self.program, one, workers, self.clock, known.is_done if known is not None else _never, self._idle
+        ):
+            if self._is_ended:
+                return
+            mark = self._marked(known, line) if one.path is None else ""
+            if result is None and known is not None and known.is_done(line.offset):
+                self._dispatch()
+                self._job.start = self._job.end = line.end
+                self.tally.settled_before += bool(line.data.strip() or line.fault)
+                continue
+            self._job.end, self._job.mark = line.end, mark
+            self.tally.position = self._before + line.end
+            if result is None:
+                self.tally.records.blank += 1
+                continue
+            self._take(line, result, known is not None and known.was_sent(line.offset))
+            if self._is_full() or self._is_due(one):
+                self._dispatch()
+                while len(self._running) > self.options.concurrency + 1 and not self._is_ended:
+                    self._collect(0.2)
+            if self._is_enough:
+                break
+            if self.tally.records.read % 256 == 0:
+                self._show()
+        if one.path is None and known is not None and self._job.end < known.settled and not self._is_ended:
+            raise _other_stream()
+        self._before = self.tally.position
+
+    def _known(self, one: Input) -> Progress | None:
+        """What the journal knows of an input; None if there is none to ask, or nothing to be told about this one."""
+        if self.journal is None or one.records is not None:
+            return None
+        if one.path is not None:
+            return self.journal.progress(one.path)
+        self._hash = hashlib.sha256()
+        return self.journal.stream(again=self.options.resume)
+
+    def _marked(self, known: Progress | None, line: Line) -> str:
+        """A hash of standard input up to the end of a line; where an earlier run stopped it must be the same."""
+        if known is None:
+            return ""
+        self._hash.update(line.data + b"\n")
+        mark: str = self._hash.hexdigest()
+        if line.offset < known.settled <= line.end and known.mark != mark:
+            raise _other_stream()
+        return mark
+
+    def _take(self, line: Line, result: Result, was_sent: bool) -> None:
+        """Count a record; its events and refusals become part of the stretch that is being read."""
+        job, since = self._job, self.options.since
+        events = result.events
+        if since is not None:
+            events = [event for event in events if event.time is None or event.time >= since]
+        self.tally.record(self.program, result, events)
+        job.lines += 1
+        job.since = job.since or time.monotonic()
+        for event in events:
+            origin = Origin(line, event.name, event.key, event.time, was_sent)
+            job.items.append(Item(event.encoded, event.expires, origin))
+            job.size += len(event.encoded) + 1
+        if result.problems:
+            job.refused.append((line, result.problems))
+
+    def _is_full(self) -> bool:
+        job, most = self._job, self.program.destination.batch.max_bytes or 4_000_000
+        return len(job.items) >= self.size or job.size >= most or job.lines >= _MOST_LINES
+
+    def _is_due(self, one: Input | None = None) -> bool:
+        """Whether what has been read has waited long enough; a plain file is read without pause, so it need not."""
+        longest = self.options.max_wait
+        if longest is None:
+            if one is not None and one.path is not None and not one.follow:
+                return False
+            longest = MAX_WAIT
+        return bool(self._job.lines) and time.monotonic() - self._job.since >= longest
+
+    @property
+    def _is_enough(self) -> bool:
+        return self.options.limit is not None and self.tally.records.read >= self.options.limit
+
+    def _idle(self) -> bool:
+        """Nothing comes at the moment: send what is due, see what has come back."""
+        if self._is_due():
+            self._dispatch()
+        if self._running:
+            self._collect(0.0)
+        self._show()
+        return self._is_ended
+
+    # -- sending ---------------------------------------------------------------------------------------------------
+
+    def _dispatch(self, *, again: bool = False) -> None:
+        """Send what has been read: written down as on its way before the first byte leaves."""
+        job, self._job = self._job, self._job.follows()
+        if job.end == job.start and not job.lines:
+            return
+        if self.dispatcher is not None and self._is_ended:
+            job.is_clean = False
+        if not job.items or self.dispatcher is None or not job.is_clean:
+            self._settle(job)
+            return
+        if self.journal is not None and job.file is not None and not again:
+            kept: list[Kept] = []
+            if job.path is None:
+                self._write_refused(job)
+                kept = [_kept(item) for item in job.items]
+            self.journal.begin(job.file, job.stretch, kept)
+        for start in range(0, len(job.items), self.size):
+            job.parts += 1
+            items = job.items[start : start + self.size]
+            self.tally.in_flight += len(items)
+            self._running[self.dispatcher.submit(items)] = job
+
+    def _collect(self, seconds: float) -> None:
+        """Count the deliveries that are done; waits for one, but not for more than so many seconds."""
+        done, _ = wait(self._running, timeout=seconds, return_when=FIRST_COMPLETED)
+        for future in done:
+            job, outcome = self._running.pop(future), future.result()
+            self._count(outcome)
+            job.parts -= 1
+            job.rejected += outcome.rejected
+            job.is_clean = job.is_clean and not outcome.pending
+            if not job.parts:
+                try:
+                    self._settle(job)
+                except DeliveryError as error:  # a full disk: what is on its way still comes in, nothing more is sent
+                    assert self.dispatcher is not None
+                    self.dispatcher.halt()
+                    self._stop(error.code, error.message, error.hint, error.exit_code)
+        self._show()
+
+    def _count(self, outcome: Outcome) -> None:
+        sizes = len(outcome.accepted), len(outcome.rejected), len(outcome.pending)
+        self.tally.in_flight -= sum(sizes)
+        self.tally.outcome(outcome)
+        names = ("sent", "rejected", "pending")
+        self.on_note("batch", {**dict(zip(names, sizes, strict=True)), "requests": outcome.requests})
+        if outcome.stop is not None and outcome.stop.answer.reason != INTERRUPTED:
+            assert self.dispatcher is not None
+            self.dispatcher.halt()
+            answer = outcome.stop.answer
+            said = f"{answer.message} [{answer.code}]" if answer.message else answer.code
+            self._stop(answer.reason or "stopped", said, answer.remedy, outcome.stop.exit_code)
+
+    def _settle(self, job: _Job) -> None:
+        """A stretch is at its end. With a journal, what is not settled is left to the next run, its refusals too."""
+        is_journalled = self.journal is not None and job.file is not None
+        if is_journalled and not job.is_clean:
+            return
+        self._write_refused(job)
+        for item, answer in job.rejected:
+            self.letters.event(item, answer)
+        if self.journal is not None and job.file is not None:
+            self.letters.flush()
+            self.journal.settle(job.file, [job.stretch], job.path)
+
+    def _write_refused(self, job: _Job) -> None:
+        """Keep the records that were refused; those of a pipe before anything is sent, as they cannot be read again."""
+        for line, problems in job.refused:
+            self.letters.record(line, problems)
+        job.refused = []
+        self.letters.flush()
+
+    def _stop(self, code: str, message: str, hint: str, exit_code: int) -> None:
+        self.tally.stop(code, message, hint, exit_code)
+        self.on_note("stopped", {"code": code, "message": message, "exit_code": exit_code})
+
+    def _show(self) -> None:
+        moment = time.monotonic()
+        if self.on_progress is not None and moment - self._shown > 0.1:
+            self._shown = moment
+            self.on_progress(self.tally)
+
+
+def _other_stream() -> DeliveryError:
+    hint = "Leave --resume away if it is another input."
+    message = "standard input is not what it was when it was sent: its beginning differs"
+    return DeliveryError("journal-stream", message, 2, hint)
+
+
+def _kept(item: Item) -> Kept:
+    origin = item.origin
+    return Kept(origin.line.number, origin.name, origin.key, origin.time, item.expires, item.encoded)
+
+
+def _never(offset: int) -> bool:
+    return False

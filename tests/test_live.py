@@ -1,0 +1,306 @@
+"""Inputs that somebody is still writing, and runs that are told how far and how fast to go."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mapper
+from mapper.cli.send import moment
+from mapper.dispatch import Switch
+from mapper.errors import DeliveryError
+from mapper.journal import Journal
+
+from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
+from .conftest import NOW, SMALL
+
+Compile = Callable[..., mapper.Program]
+PATIENCE = 30.0
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+def ids(server: Answering) -> Counter[str]:
+    return Counter(event["event_id"] for events in server.requests for event in events)
+
+
+def line(number: int, **changes: Any) -> str:
+    return json.dumps(lead(number, at=int(time.time()) - 60, **changes)) + "\n"
+
+
+@contextmanager
+def sending(folder: Path, server: Answering, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """``mapper send`` to a server of the test's, as a process that reads from a pipe."""
+    (folder / "m.yaml").write_text(SMALL)
+    environ = {**os.environ, **{f"META_{name}": value for name, value in SETTINGS.items()}}
+    command = [sys.executable, "-m", "mapper", "send", "m.yaml", *arguments, "--to", server.url]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environ, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def test_a_live_pipe_is_sent_before_a_batch_is_full(tmp_path: Path, answering: Callable[..., Answering]) -> None:
+    server = answering(taken)
+    with sending(tmp_path, server, "-") as process:
+        assert process.stdin is not None
+        process.stdin.write(line(1) + line(2)[:40])
+        process.stdin.flush()
+        until(lambda: len(ids(server)) == 1)
+        process.stdin.write(line(2)[40:])
+        process.stdin.flush()
+        until(lambda: len(ids(server)) == 2)
+        process.stdin.close()
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_signal_ends_a_run_that_waits_for_its_pipe(tmp_path: Path, answering: Callable[..., Answering]) -> None:
+    server = answering(taken)
+    with sending(tmp_path, server, "-", "--max-wait", "600", "--report", "r.json") as process:
+        assert process.stdin is not None
+        process.stdin.write(line(1))
+        process.stdin.flush()
+        time.sleep(1.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 143
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["events"] == {"made": 1, "sent": 0, "rejected": 0, "pending": 1, "maybe_twice": 0, "limited": 0}
+
+
+def test_a_request_that_hangs_does_not_hold_up_the_end(tmp_path: Path, answering: Callable[..., Answering]) -> None:
+    def hangs(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        time.sleep(60)
+        return taken(events)
+
+    server = answering(hangs)
+    with sending(tmp_path, server, "-", "--max-wait", "0", "--journal", "journal", "--report", "r.json") as process:
+        assert process.stdin is not None
+        process.stdin.write(line(1))
+        process.stdin.flush()
+        until(lambda: bool(server.requests))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 143
+    assert json.loads((tmp_path / "r.json").read_text())["events"]["pending"] == 1
+
+
+def test_a_file_is_followed_through_growth_rotation_and_emptying(
+    tmp_path: Path, answering: Callable[..., Answering], compiled: Compile
+) -> None:
+    server, switch, path = answering(taken), Switch(), tmp_path / "live.jsonl"
+    path.write_text(line(1) + line(2)[:30])
+    found: list[mapper.Report] = []
+    program = compiled()
+
+    def run() -> None:
+        found.append(
+            mapper.send(
+                program, path, to=server.url, settings=SETTINGS, follow=True, max_wait=0.1, switch=switch,
+                journal=tmp_path / "journal",
+            )
+        )  # fmt: skip
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    until(lambda: len(ids(server)) == 1)
+    with path.open("a") as file:
+        file.write(line(2)[30:])
+    until(lambda: len(ids(server)) == 2)
+    path.rename(tmp_path / "live.1.jsonl")
+    with (tmp_path / "live.1.jsonl").open("a") as file:
+        file.write(line(3))
+    path.write_text(line(4))
+    until(lambda: len(ids(server)) == 4)
+    path.write_text(line(55))  # emptied and written anew: as long as it was, but another file by its content
+    with path.open("a") as file:
+        file.write(line(6) + line(7)[:20])
+    until(lambda: {"id-6"} <= set(ids(server)))
+    switch.stop(143)
+    thread.join(PATIENCE)
+    [report] = found
+    sums_hold(report)
+    assert report.exit_code == 143
+    assert set(ids(server).values()) == {1}
+    assert "id-7" not in ids(server)
+    with path.open("a") as file:
+        file.write(line(7)[20:])
+    again = mapper.send(program, path, to=server.url, settings=SETTINGS, journal=tmp_path / "journal")
+    assert again.events.sent == 1
+    assert ids(server)["id-7"] == 1
+
+
+def test_the_rate_is_kept(compiled: Compile, answering: Callable[..., Answering]) -> None:
+    server = answering(taken)
+    started = time.monotonic()
+    records = [lead(n) for n in range(60)]
+    mapper.send(compiled(), records, to=server.url, settings=SETTINGS, now=NOW, batch_size=10, rate=50)
+    assert time.monotonic() - started >= 0.95
+
+
+def test_a_limit_ends_the_reading_and_the_next_run_goes_on(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    path, server = tmp_path / "r.jsonl", answering(taken)
+    path.write_text("".join(json.dumps(lead(n)) + "\n" for n in range(25)))
+    more: dict[str, Any] = {"settings": SETTINGS, "now": NOW, "journal": tmp_path / "journal"}
+    first = mapper.send(compiled(), path, to=server.url, limit=10, **more)
+    assert (first.records.read, first.exit_code) == (10, 0)
+    second = mapper.send(compiled(), path, to=server.url, limit=10, **more)
+    assert (second.records.read, second.settled_before) == (10, 10)
+    third = mapper.send(compiled(), path, to=server.url, **more)
+    assert third.records.read == 5
+    assert set(ids(server).values()) == {1}
+    assert len(ids(server)) == 25
+
+
+def test_what_happened_too_early_is_left_out(compiled: Compile, answering: Callable[..., Answering]) -> None:
+    records = [lead(n, at=int(NOW) - 3600 * n) for n in range(6)]
+    server = answering(taken)
+    report = mapper.send(compiled(), records, to=server.url, settings=SETTINGS, now=NOW, since=NOW - 2.5 * 3600)
+    sums_hold(report)
+    assert (report.events.sent, report.ignored) == (3, {"since": 3})
+    assert report.sending.oldest == int(NOW) - 7200
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90m", NOW - 5400),
+        ("36h", NOW - 129_600),
+        ("5d", NOW - 432_000),
+        ("2026-02-28", 1_772_236_800),
+        ("2026-02-28T12:00:00", 1_772_280_000),
+        ("2026-02-28T12:00:00Z", 1_772_280_000),
+        ("2026-02-28T12:00:00+01:00", 1_772_276_400),
+    ],
+)
+def test_a_moment_as_people_write_it(text: str, seconds: float) -> None:
+    assert moment(text, NOW) == seconds
+
+
+@pytest.mark.parametrize("text", ["yesterday", "5", "h", "-5h", "2026-13-01", "٣h", "99999999999h"])
+def test_a_moment_that_is_none(text: str) -> None:
+    with pytest.raises(DeliveryError) as error:
+        moment(text, NOW)
+    assert error.value.exit_code == 2
+
+
+# -- a pipe with a journal -------------------------------------------------------------------------------------------
+
+
+def test_what_a_killed_run_had_read_from_its_pipe_is_sent_by_the_next(
+    tmp_path: Path, answering: Callable[..., Answering]
+) -> None:
+    doors = threading.Event()
+
+    def slow(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        if any(event["event_id"] == "id-7" for event in events):
+            doors.wait(PATIENCE)
+        return taken(events)
+
+    server = answering(slow)
+    common = ("-", "--journal", "journal", "--batch-size", "5", "--max-wait", "0.2", "--report", "r.json")
+    text = "".join(line(n) for n in range(5)) + "not json\n" + "".join(line(n) for n in range(5, 9))
+    with sending(tmp_path, server, *common) as process:
+        assert process.stdin is not None
+        process.stdin.write(text)
+        process.stdin.flush()
+        until(lambda: len(ids(server)) == 9)
+        time.sleep(0.3)
+        process.kill()
+        process.wait()
+    doors.set()
+    letters = (tmp_path / "m.dead.jsonl").read_text().splitlines()
+    assert [json.loads(one)["text"] for one in letters] == ["not json"]
+    before = {event["event_id"]: event for events in server.requests for event in events}
+    with sending(tmp_path, server, *common, "--resume") as process:
+        process.communicate(text + line(9), timeout=PATIENCE)
+        assert process.returncode == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["events"]["maybe_twice"] == 4
+    assert report["settled_before"] == 10
+    assert report["records"]["read"] == 1
+    counts = ids(server)
+    assert {counts[f"id-{n}"] for n in range(5)} == {1}
+    assert {counts[f"id-{n}"] for n in range(5, 9)} == {2}
+    assert counts["id-9"] == 1
+    assert all(event == before[event["event_id"]] for event in server.requests[-2])
+    assert b"@example.com" not in (tmp_path / "journal").read_bytes()
+    with sending(tmp_path, server, *common, "--resume") as process:
+        process.communicate(line(77) * 12, timeout=PATIENCE)
+        assert process.returncode == 2
+    assert "id-77" not in ids(server)
+
+
+def test_what_was_kept_is_erased_once_it_is_settled(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, write = os.pipe()
+    os.write(write, "".join(json.dumps(lead(n)) + "\n" for n in range(3)).encode())
+    os.close(write)
+    program, journal = compiled(), tmp_path / "journal"
+    with os.fdopen(read) as pipe:
+        monkeypatch.setattr("sys.stdin", pipe)
+        report = mapper.send(
+            program, "-", to=answering(taken).url, settings=SETTINGS, now=NOW, journal=journal
+        )  # fmt: skip
+    assert report.events.sent == 3
+    assert b"event_id" not in journal.read_bytes()
+    assert [path.name for path in tmp_path.iterdir() if b"event_id" in path.read_bytes()] == ["m.yaml"]
+
+
+def test_resuming_needs_an_earlier_pipe(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal", mapping="m", target="t") as one, pytest.raises(DeliveryError) as error:
+        one.stream(again=True)
+    assert (error.value.code, error.value.exit_code) == ("journal-stream", 2)
+
+
+# -- what a run says while it goes on ----------------------------------------------------------------------------------
+
+
+def test_json_logs_and_metrics(tmp_path: Path, answering: Callable[..., Answering]) -> None:
+    def picky(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        return (400, invalid(None)) if any(e["event_id"] == "id-3" for e in events) else taken(events)
+
+    server = answering(picky)
+    with sending(tmp_path, server, "-", "--log-format", "json", "--metrics", "m.prom") as process:
+        _, said = process.communicate("".join(line(n) for n in range(8)) + "not json\n", timeout=PATIENCE)
+        assert process.returncode == 1
+    notes = [json.loads(one) for one in said.splitlines()]
+    assert [note["event"] for note in notes] == ["started", "batch", "finished"]
+    assert notes[1]["rejected"] == 1
+    assert notes[2]["halvings"] >= 1
+    assert notes[2]["answers"][0] == {"meaning": "refused", "code": "100", "count": 4}
+    metrics = (tmp_path / "m.prom").read_text()
+    assert 'mapper_events_total{destination="meta",fate="sent"} 7\n' in metrics
+    assert 'mapper_refused_total{destination="meta",code="not-json",event="",parameter=""} 1\n' in metrics
+    assert 'mapper_exit_code{destination="meta"} 1\n' in metrics
+    for one in metrics.splitlines():
+        assert one.startswith("# ") or one.rpartition(" ")[2].replace(".", "").isdigit()
+    with sending(tmp_path, server, "gone.jsonl", "--log-format", "json") as process:
+        _, said = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 2
+    assert json.loads(said)["code"] == "no-such-file"
