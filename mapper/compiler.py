@@ -31,6 +31,7 @@ from . import checks, nodes
 from .destination import Destination, Rule, load_destination
 from .errors import MappingError, Problem
 from .expression import RUNTIME
+from .fields import Field
 from .lowered import Expression, Expressions, variables
 from .mapping import EventSpec, MappingSpec
 from .parameters import Builder
@@ -107,6 +108,38 @@ def compile_mapping(spec: MappingSpec, *, full: bool = False) -> Compiled:
     if any(problem.level == "error" for problem in problems):
         raise MappingError(problems)
     return compiled
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When events happened, worked out alone: for records of which no event could be made.
+
+    functions  event -> ``(record, context)`` -> Unix seconds or None; events of a loop have none
+    """
+
+    projection: Projection
+    functions: Mapping[str, Callable[..., Any]]
+
+
+def compile_times(spec: MappingSpec, destination: Destination) -> Times:
+    """Compile only what gives each event its time."""
+    compiler = _Compiler(spec, destination, [])
+    for name, place in spec.lets:
+        compiler.expressions.declare(name, place)
+    role, bodies = destination.roles.time, {}
+    for event in spec.events:
+        leaf = event.parameters.children.get(role or "")
+        if not isinstance(leaf, Leaf) or event.part("for") is not None:
+            continue
+        expression = compiler.expressions.value(leaf.place, compiler.expressions.top)
+        if expression is not None and expression.constant is MISSING:
+            expression.whole()
+            bodies[event.key] = compiler.prepared(destination.fields[role or ""], leaf, expression)
+    lets = [let.expression.node for let in compiler.expressions.lets.values()]
+    projection = Projection(compiler.root, nodes.within([*bodies.values(), *lets], Access), full=False)
+    assembler = _Assembler(compiler.expressions, projection, compiler.functions, spec.document.file)
+    functions = {key: assembler.function("time", ("r", "ctx"), [[nodes.give(body)]], 1) for key, body in bodies.items()}
+    return Times(projection, functions)
 
 
 def _destination(spec: MappingSpec, problems: list[Problem]) -> Destination:
@@ -273,6 +306,11 @@ class _Compiler:
         part = builder.leaf(Leaf(place), known, scope) if place else builder.named(spec.key, spec.place, known)
         name = part.constant if part is not None and part.constant is not MISSING else ""
         return str(name), part
+
+    def prepared(self, known: Field, leaf: Leaf, expression: Expression) -> ast.expr:
+        """A parameter's value as it is sent, from that of its expression."""
+        prepare = nodes.name(self._name_of(known.preparer(leaf.options)))
+        return ast.Call(prepare, [expression.node, nodes.name("ctx")], [])
 
     def _name_of(self, prepare: Any) -> str:
         """The name under which generated code finds a preparer."""

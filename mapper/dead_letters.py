@@ -8,7 +8,7 @@ write, and added to when it is there already.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -25,11 +25,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class DeadLetters:
-    """A file of dead letters. ``path`` None keeps none; ``written`` counts."""
+    """A file of dead letters. ``path`` None keeps none; ``written`` counts.
 
-    def __init__(self, path: Path | None) -> None:
+    origin   gives for a line that was read the line that is written down
+    """
+
+    def __init__(self, path: Path | None, *, origin: Callable[[Line], Line] = lambda line: line) -> None:
         self.path = path
         self.written = 0
+        self._origin = origin
         self._file: BinaryIO | None = None
 
     def check(self) -> None:
@@ -45,14 +49,18 @@ class DeadLetters:
         target = self.path if self.path.exists() else folder
         if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
             raise DeliveryError("dead-letters", f"{self.path} is no plain file", 2, "Name another with --dead-letters.")
+        if self.path.exists() and not _holds_letters(self.path):
+            hint = "Name another file with --dead-letters."
+            raise DeliveryError("dead-letters", f"{self.path} holds something else than dead letters", 2, hint)
         if not os.access(target, os.W_OK):
             hint = "Name another file with --dead-letters."
             raise DeliveryError("dead-letters", f"{self.path} cannot be written", 2, hint)
 
-    def record(self, line: Line, problems: Sequence[Refusal]) -> None:
-        """A record of which events could not be made, with every reason."""
+    def record(self, line: Line, problems: Sequence[Refusal], expires: int | None = None) -> None:
+        """A record of which events could not be made, with every reason, and until when it can be sent."""
         if problems:
-            self._write(line, {"reasons": [_reason(problem) for problem in problems]})
+            said: dict[str, Any] = {"reasons": [_reason(problem) for problem in problems]}
+            self._write(line, said if expires is None else {**said, "expires": expires})
 
     def event(self, item: Item, answer: Answer) -> None:
         """An event that the destination refused, as it was sent, with what the destination said."""
@@ -68,6 +76,7 @@ class DeadLetters:
     def _write(self, line: Line, said: dict[str, Any]) -> None:
         if self.path is None:
             return
+        line = self._origin(line)
         letter = {"file": line.file, "line": line.number, "offset": line.offset, **said}
         try:
             if self._file is None:
@@ -100,6 +109,16 @@ class DeadLetters:
             self._file.close()
 
 
+def _holds_letters(path: Path) -> bool:
+    """Whether a file is empty or begins with a dead letter, so that nobody's records are written to by mistake."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline()
+    except OSError:
+        return True  # what is wrong with it is said when it is written
+    return not first.strip() or read_letter(first) is not None
+
+
 def _reason(problem: Refusal) -> dict[str, str]:
     said = {
         "code": problem.code,
@@ -111,24 +130,57 @@ def _reason(problem: Refusal) -> dict[str, str]:
     return {key: value for key, value in said.items() if value}
 
 
-def opened(data: bytes) -> Line | None:
-    """The line that a dead letter was written for, or None if ``data`` is no dead letter."""
-    try:
-        letter = msgspec.json.decode(data, type=_Letter)
-        kept = letter.text.encode() if letter.text else bytes.fromhex(letter.bytes)
-    except (msgspec.DecodeError, RecursionError, ValueError):
-        return None
-    return Line(letter.file, letter.line, letter.offset, bytes(letter.record) if letter.record else kept)
+class Letter(msgspec.Struct, frozen=True):
+    """One dead letter as it stands in its file.
 
+    reasons  each with ``code`` and ``message``, and where it is known ``event``, ``parameter`` and ``mapping``
+    expires  the last moment (Unix seconds) at which what it is about can be sent
+    answer   what the destination said, if it was the destination that refused
+    record   the record as JSON, or its ``text``, or its ``bytes`` in hexadecimal digits; nothing if it was not kept
+    """
 
-class _Letter(msgspec.Struct):
     file: str
     line: int
     offset: int
-    reasons: list[dict[str, str]]
+    reasons: tuple[dict[str, str], ...]
+    expires: int | None = None
+    answer: dict[str, Any] = {}
+    sent: msgspec.Raw = msgspec.Raw()
     record: msgspec.Raw = msgspec.Raw()
     text: str = ""
     bytes: str = ""
+
+    @property
+    def events(self) -> frozenset[str]:
+        """The mapping's names of the events that it is about; empty if the record itself was at fault."""
+        named = [reason.get("event", "") for reason in self.reasons]
+        return frozenset(named) if all(named) else frozenset()
+
+
+def bytes_of(letter: Letter) -> bytes:
+    """The record of a letter."""
+    if letter.record:
+        return bytes(letter.record)
+    return letter.text.encode() if letter.text else bytes.fromhex(letter.bytes)
+
+
+_decode = msgspec.json.Decoder(Letter).decode
+
+
+def read_letter(data: bytes) -> Letter | None:
+    """A line of a file of dead letters, or None if it is none."""
+    try:
+        letter = _decode(data)
+        bytes_of(letter)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return None
+    return letter
+
+
+def opened(data: bytes) -> Line | None:
+    """The line that a dead letter was written for, or None if ``data`` is no dead letter."""
+    letter = read_letter(data)
+    return None if letter is None else Line(letter.file, letter.line, letter.offset, bytes_of(letter))
 
 
 def _kept(data: bytes) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -126,6 +127,13 @@ class Journal:
             os.close(self._lock)
             raise
 
+    @classmethod
+    def reading(cls, path: Path, database: sqlite3.Connection) -> Journal:
+        """A journal that is only looked into."""
+        found = cls.__new__(cls)
+        found.path, found._clock, found._db = path, time.time, database
+        return found
+
     def _locked(self) -> int:
         """Take the lock that only one process can hold; it goes with the process, however that ends."""
         beside = self.path.with_name(f"{self.path.name}.lock")
@@ -180,19 +188,26 @@ class Journal:
 
         raises  DeliveryError (exit code 2) if what was settled of it has changed since
         """
-        with path.open("rb") as opened:
-            start = opened.read(_PREFIX)
-        rows = self._db.execute("SELECT id, prefix_length, prefix, settled, lines, checked FROM files").fetchall()
-        for number, length, prefix, settled, lines, checked in rows:
-            if 0 < length <= len(start) and _digest(start[:length]) == prefix:
-                if checked and checked != self._check(path, settled):
-                    hint = "Is it another file of the same beginning? Name another journal with --journal."
-                    message = f"{path} has changed where it was sent already"
-                    raise DeliveryError("journal-file", message, 2, hint)
-                return self._found(number, settled, lines)
+        found = self.known(path)
+        if found is not None:
+            return found
+        start = _start(path, _PREFIX)
         values = (len(start), _digest(start))
         number = self._db.execute("INSERT INTO files (prefix_length, prefix) VALUES (?, ?)", values).lastrowid
         return Progress(number or 0)
+
+    def known(self, path: Path) -> Progress | None:
+        """The same, or None for a file that the journal has not seen."""
+        start = _start(path, _PREFIX)
+        rows = self._db.execute("SELECT id, prefix_length, prefix, settled, lines, checked FROM files").fetchall()
+        for number, length, prefix, end, lines, checked in rows:
+            if 0 < length <= len(start) and _digest(start[:length]) == prefix:
+                if checked and checked != self._check(path, end):
+                    hint = "Is it another file of the same beginning? Name another journal with --journal."
+                    message = f"{path} has changed where it was sent already"
+                    raise DeliveryError("journal-file", message, 2, hint)
+                return self._found(number, end, lines)
+        return None
 
     def stream(self, *, again: bool = False) -> Progress:
         """A new stream of records that cannot be read twice; or with ``again`` the last one, from its start."""
@@ -314,8 +329,7 @@ class Journal:
             if checked and length < min(
                 settled, _PREFIX
             ):  # it was short when it was first seen: now it is known better
-                with path.open("rb") as opened:
-                    start = opened.read(min(settled, _PREFIX))
+                start = _start(path, min(settled, _PREFIX))
                 values = (len(start), _digest(start), file)
                 self._db.execute("UPDATE files SET prefix_length = ?, prefix = ? WHERE id = ?", values)
         self._db.execute(
@@ -334,6 +348,26 @@ class Journal:
     ) -> None:
         self._db.close()
         os.close(self._lock)
+
+
+def settled(journal: Path, path: Path) -> Progress | None:
+    """What a journal says is settled of a file, without taking hold of it; None if there is no such journal.
+
+    raises  DeliveryError as ``Journal.progress``
+    """
+    if not journal.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{journal.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            return Journal.reading(journal, database).known(path)
+    except sqlite3.Error as error:
+        message = f"the journal {journal} cannot be read: {error}"
+        raise DeliveryError("journal", message, 5) from None
+
+
+def _start(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
 
 
 def _digest(data: bytes) -> str:

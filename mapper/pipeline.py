@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Unpack
@@ -17,7 +17,7 @@ from .report import Report
 from .request import Prepared
 from .run import AsKeywords, OnProgress, Options, Run
 from .settings import resolve
-from .source import Source, inputs
+from .source import Input, Source, inputs
 from .transport import Connection
 
 
@@ -59,19 +59,36 @@ def send(
     run.on_progress, run.on_note = on_progress, on_note or run.on_note
     run.switch = switch or run.switch
     run.check(given, is_test=test_event_code is not None or bool(to))
+    return execute(
+        run, given, to=to, settings=settings, test_event_code=test_event_code, dry_run=dry_run, journal=journal
+    )
+
+
+def execute(
+    run: Run,
+    given: Sequence[Input],
+    *,
+    to: str,
+    settings: Mapping[str, str] | None,
+    test_event_code: str | None,
+    dry_run: bool,
+    journal: str | Path | None,
+) -> Report:
+    """Carry a run out; the arguments are those of ``send``."""
+    destination = run.program.destination
     base = to if to.startswith(("http://", "https://")) else None
     started = time.monotonic()
     with ExitStack() as stack:
         stack.enter_context(run.letters)
         if not dry_run:
-            found = resolve(program.destination, settings)
-            prepared = program.destination.request.prepare(found, test_code=test_event_code, base=base)
+            found = resolve(destination, settings)
+            prepared = destination.request.prepare(found, test_code=test_event_code, base=base)
             _connect(run, prepared, Path(journal) if journal is not None else None, stack)
         run.go(given)
     return reports.made(
-        program,
+        run.program,
         run.tally,
-        to=to or program.destination.name,
+        to=to or destination.name,
         dry_run=dry_run,
         seconds=time.monotonic() - started,
         letters=run.letters,
@@ -89,4 +106,4 @@ def _connect(run: Run, prepared: Prepared, journal: Path | None, stack: ExitStac
     stack.callback(run.dispatcher.close)
 
 
-__all__ = ["OnProgress", "Options", "Switch", "send"]
+__all__ = ["OnProgress", "Options", "Switch", "execute", "send"]

@@ -19,7 +19,7 @@ import msgspec
 
 from . import document, mapping
 from .cleaning import CODES
-from .compiler import DROPPED, IGNORED, LIMITED, Compiled, Transform, compile_mapping
+from .compiler import DROPPED, IGNORED, LIMITED, Compiled, Times, Transform, compile_mapping, compile_times
 from .destination import Destination, Rule
 from .errors import MapperError, Problem, RecordError, Span
 from .lanes import Lane, may_name_somebody
@@ -101,6 +101,29 @@ class Program:
     def fingerprint(self) -> str:
         """A hash of what the mapping means: comments and layout do not change it."""
         return self._compiled.fingerprint()
+
+    @cached_property
+    def _times(self) -> Times:
+        return compile_times(self.spec, self.destination)
+
+    def expires(self, line: bytes, events: Iterable[str]) -> int | None:
+        """The last moment (Unix seconds) at which an event of a record that was refused can be sent, if it is known.
+
+        events  the mapping's names of the events; the earliest of their ends counts
+        """
+        times = self._times
+        wanted = {transform.key: transform for transform in self._transforms if transform.key in set(events)}
+        found: list[int] = []
+        try:
+            data = times.projection.decoder.decode(line)
+            for key, transform in wanted.items():
+                moment = times.functions[key](data, Context(0.0)) if key in times.functions else None
+                known = {one.path: one.place.value for one in transform.parameters if one.literal}
+                end = self.destination.windows.end(known, moment) if type(moment) is int else None
+                found += [end] if end is not None else []
+        except (RecordError, Undecided, ValueError, TypeError, OverflowError, RecursionError):
+            return None
+        return min(found, default=None)
 
     def replay(self, path: Path | str) -> Replay | None:
         """The recorded clock of ``path`` if the mapping declares it as a sample, else None."""

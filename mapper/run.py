@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
@@ -94,6 +94,7 @@ class _Job:
     rejected: list[tuple[Item, Answer]] = field(default_factory=list)
     parts: int = 0
     is_clean: bool = True
+    is_replay: bool = False
 
     @property
     def stretch(self) -> Stretch:
@@ -101,11 +102,14 @@ class _Job:
 
     def follows(self) -> _Job:
         """The stretch after this one."""
-        return _Job(self.path, self.file, self.end, self.end)
+        return _Job(self.path, self.file, self.end, self.end, is_replay=self.is_replay)
 
 
 class Run:
-    """One run over some inputs."""
+    """One run over some inputs.
+
+    passed   what is known of a file to be settled, for a run without a journal of its own
+    """
 
     def __init__(self, program: Program, options: Options, letters: DeadLetters, now: float | None) -> None:
         self.program = program
@@ -117,6 +121,7 @@ class Run:
         self.on_progress: OnProgress | None = None
         self.on_note: Notify = lambda word, fields: None
         self.journal: Journal | None = None
+        self.passed: Progress | None = None
         self.dispatcher: Dispatcher | None = None
         most = program.destination.batch.max_events
         self.size = max(1, min(options.batch_size or most, most))
@@ -207,7 +212,7 @@ class Run:
     def _input(self, one: Input, workers: Workers, *, is_last: bool) -> None:
         """One input; one that is followed again and again, whenever another file has taken its place."""
         follow = self.options.follow and is_last and one.path is not None
-        one = Input(one.name, one.path, one.records, follow)
+        one = replace(one, follow=follow)
         while True:
             self._read(one, workers)
             self._dispatch()
@@ -217,11 +222,14 @@ class Run:
     def _read(self, one: Input, workers: Workers) -> None:
         known = self._known(one)
         self._job = _Job(one.path if known is not None else None, known.file if known is not None else None)
+        self._job.is_replay = one.path is not None and self.program.replay(one.path) is not None
         for line, result in mapped(
             self.program, one, workers, self.clock, known.is_done if known is not None else _never, self._idle
         ):
             if self._is_ended:
                 return
+            if one.until is not None and line.offset >= one.until:
+                break
             mark = self._marked(known, line) if one.path is None else ""
             if result is None and known is not None and known.is_done(line.offset):
                 self._dispatch()
@@ -249,7 +257,7 @@ class Run:
     def _known(self, one: Input) -> Progress | None:
         """What the journal knows of an input; None if there is none to ask, or nothing to be told about this one."""
         if self.journal is None or one.records is not None:
-            return None
+            return self.passed
         if one.path is not None:
             return self.journal.progress(one.path)
         self._hash = hashlib.sha256()
@@ -377,7 +385,11 @@ class Run:
     def _write_refused(self, job: _Job) -> None:
         """Keep the records that were refused; those of a pipe before anything is sent, as they cannot be read again."""
         for line, problems in job.refused:
-            self.letters.record(line, problems)
+            if self.letters.path is None:
+                break
+            events = {problem.event for problem in problems if problem.event}
+            expires = None if job.is_replay or not events else self.program.expires(line.data, events)
+            self.letters.record(line, problems, expires)
         job.refused = []
         self.letters.flush()
 

@@ -90,12 +90,14 @@ class Input:
     """One file to read, or standard input (``path`` is None), or records that Python gives (``records``).
 
     follow   the file grows: it is read on until another file takes its place
+    until    bytes after which it is not read on, because what comes then is being written meanwhile
     """
 
     name: str
     path: Path | None = None
     records: Iterable[Any] | None = None
     follow: bool = False
+    until: int | None = None
 
 
 def inputs(source: Source) -> list[Input]:

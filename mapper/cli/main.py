@@ -25,6 +25,7 @@ VERBS: Final = {
     "test": "Run the tests that stand in mappings.",
     "explain": "Say why a record becomes an event, or does not.",
     "send": "Map records and deliver their events.",
+    "dead-letters": "Look into what was refused, and send it again once it is mended.",
     "fmt": "Write mapping files in one layout.",
     "schema": "Write a JSON Schema for editors.",
     "payload": "Check a request body from anywhere, or print a correct one.",
@@ -46,7 +47,7 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f".{name}", __package__).command
+        command: click.Command = importlib.import_module(f".{name.replace('-', '_')}", __package__).command
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -97,8 +97,10 @@ class _Mapping:
         for odd in mapped.odd:
             for problem in odd.problems:
                 self.refused[refused(problem)] += 1
-            if odd.problems:
-                self.letters.record(odd.line(block), odd.problems)
+            if odd.problems and self.letters.path is not None:
+                line = odd.line(block)
+                expires = self.program.expires(line.data, [problem.event for problem in odd.problems])
+                self.letters.record(line, odd.problems, expires)
             for warning in odd.warnings:
                 self.warnings[warned(self.program, warning)] += 1
 

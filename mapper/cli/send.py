@@ -114,7 +114,7 @@ def _send(
     for path, what in ((report_file, "report"), (metrics, "metrics")):
         _check_folder(path, what)
     given = inputs(source)
-    address = _address(program, to)
+    address = address_of(program, to)
     is_real = not address and not options["dry_run"] and not options["test_event_code"]
     options["journal"] = _journal(options["journal"], no_journal, is_real, mapping, given)
     if options["resume"] and options["journal"] is None:
@@ -124,14 +124,14 @@ def _send(
     with ExitStack() as stack:
         settings: Mapping[str, str] | None = None
         if to == "sandbox" and not options["dry_run"]:
-            sandbox = stack.enter_context(_sandbox(program))
+            sandbox = stack.enter_context(sandbox_for(program))
             address, settings = sandbox.url, sandbox.settings
             if not quiet and sandbox.is_standing:
                 say(f"Sending to the sandbox that stands: its page is {sandbox.url}")
         for one in given:
             if one.path is not None and program.replay(one.path) is not None and not quiet:
                 say(f"{one.name} is a sample: its times are moved as if it had been recorded just now.")
-        stack.enter_context(_signals(switch))
+        stack.enter_context(signals(switch))
         shown = [stack.enter_context(progress(quiet=quiet)), counts.show if counts is not None else None]
         options["on_progress"] = _all([show for show in shown if show is not None])
         report = send(program, source, to=address, settings=settings, on_note=notify, switch=switch, **options)
@@ -183,7 +183,7 @@ def moment(text: str, now: float) -> float:
     return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
-def _address(program: Program, to: str) -> str:
+def address_of(program: Program, to: str) -> str:
     """What ``--to`` means: "" for the mapping's own destination, else an address."""
     if to in ("", "sandbox", program.destination.name):
         return "" if to != "sandbox" else "sandbox"
@@ -193,7 +193,7 @@ def _address(program: Program, to: str) -> str:
     raise DeliveryError("to", message, 2, f"Use --to {program.destination.name}, --to sandbox, or --to https://…")
 
 
-def _sandbox(program: Program) -> Any:
+def sandbox_for(program: Program) -> Any:
     try:
         from ..sandbox import available
     except ModuleNotFoundError as error:
@@ -203,7 +203,7 @@ def _sandbox(program: Program) -> Any:
 
 
 @contextmanager
-def _signals(switch: Switch) -> Iterator[None]:
+def signals(switch: Switch) -> Iterator[None]:
     """SIGINT and SIGTERM end the run with everything recorded; a second one ends it at once."""
 
     def stop(number: int, frame: object) -> None:

@@ -210,10 +210,12 @@ def _ending(report: Report, paint: Paint, mapping: str) -> Iterator[str]:
     if report.dead_letters_written:
         letters = "dead letter" if report.dead_letters_written == 1 else "dead letters"
         yield f"{report.dead_letters_written:,} {letters} in {report.dead_letters}; they hold the records"
+        yield paint(
+            _DIM, f"  by reason, and how long they can still be sent: mapper dead-letters list {report.dead_letters}"
+        )
         if mapping:
-            yield paint(_DIM, f"  to see why, step by step: mapper explain {mapping} {report.dead_letters} --line 1")
-    if report.dry_run:
-        yield "A dry run: nothing was sent."
+            yield paint(_DIM, f"  once it is mended: mapper dead-letters retry {mapping} {report.dead_letters}")
+            yield paint(_DIM, f"  why, step by step: mapper explain {mapping} {report.dead_letters} --line 1")
     if report.settled_before:
         records = "record" if report.settled_before == 1 else "records"
         yield f"{report.settled_before:,} {records} passed over: settled by an earlier run."
@@ -222,7 +224,10 @@ def _ending(report: Report, paint: Paint, mapping: str) -> Iterator[str]:
         yield f"{report.events.maybe_twice:,} {events} sent again because no clear answer had come, under the same ids."
     for message in sorted(report.sending.messages):
         yield f"{report.destination} says: {message}"
-    yield paint(_DIM, _effort(report))
+    if report.dry_run:
+        yield "A dry run: nothing was sent."
+    else:
+        yield paint(_DIM, _effort(report))
 
 
 def _effort(report: Report) -> str:

@@ -1,0 +1,205 @@
+"""Dead letters: what they hold, how they are looked into, and how they are sent again."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mapper
+from mapper.dead_letters import DeadLetters, bytes_of, read_letter
+from mapper.errors import DeliveryError
+from mapper.retrying import open_letters, retry
+
+from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
+from .command import run
+from .conftest import NOW, SMALL
+
+Compile = Callable[..., mapper.Program]
+FIXED = SMALL.replace("{{ email }}", "{{ coalesce(email, backup) }}")
+WEEK = 7 * 86_400
+
+
+def ids(server: Answering) -> Counter[str]:
+    return Counter(event["event_id"] for events in server.requests for event in events)
+
+
+def letters_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def path(compiled: Compile, answering: Callable[..., Answering], tmp_path: Path) -> Path:
+    """The letters of a run: three without an e-mail address, two of which have another; one that is no JSON."""
+    source, letters = tmp_path / "records.jsonl", tmp_path / "m.dead.jsonl"
+    records = [lead(n) for n in range(5)]
+    records += [
+        lead(5, email=None, backup="a@example.com"),
+        lead(6, email=None, backup="b@example.com", at=int(NOW) - 50),
+    ]
+    records += [lead(7, email=None)]
+    source.write_text("".join(json.dumps(record) + "\n" for record in records) + "not json\n")
+    report = mapper.send(
+        compiled(), source, to=answering(taken).url, settings=SETTINGS, now=NOW, dead_letters=letters
+    )  # fmt: skip
+    assert (report.events.sent, report.dead_letters_written) == (5, 4)
+    return letters
+
+
+def test_a_letter_says_why_and_until_when(path: Path) -> None:
+    first, second, _, broken = letters_of(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert (first["line"], first["record"]["id"]) == (6, "id-5")
+    assert first["reasons"][0]["code"] == "missing"
+    assert first["reasons"][0]["event"] == "Lead"
+    assert first["reasons"][0]["parameter"] == "user_data.em"
+    assert (first["expires"], second["expires"]) == (int(NOW) - 60 + WEEK, int(NOW) - 50 + WEEK)
+    assert (broken["text"], "expires" in broken) == ("not json", False)
+
+
+def test_a_letter_of_the_destination_holds_its_answer(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    def picky(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        bad = any(event["event_id"] == "id-1" for event in events)
+        return (400, {"error": {**invalid()["error"], "fbtrace_id": "AbC"}}) if bad else taken(events)
+
+    letters = tmp_path / "dead.jsonl"
+    mapper.send(
+        compiled(),
+        [lead(n) for n in range(4)],
+        to=answering(picky).url,
+        settings=SETTINGS,
+        now=NOW,
+        dead_letters=letters,
+    )
+    [letter] = letters_of(letters)
+    assert letter["answer"] == {"status": 400, "code": "100/2804050", "trace_id": "AbC"}
+    assert letter["expires"] == int(NOW) - 60 + WEEK
+    assert letter["sent"]["event_id"] == letter["record"]["id"] == "id-1"
+
+
+def test_what_is_mended_is_sent_once(
+    path: Path, compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    server, program = answering(taken), compiled(FIXED)
+    more: dict[str, Any] = {"to": server.url, "settings": SETTINGS, "now": NOW}
+    plan = retry(program, path, plan=True, now=NOW)
+    assert (plan.events.made, plan.records.dead, plan.requests) == (2, 2, 0)
+    assert not server.requests
+    first = retry(program, path, **more)
+    sums_hold(first)
+    assert (first.events.sent, first.records.dead, first.exit_code) == (2, 2, 1)
+    assert set(ids(server)) == {"id-5", "id-6"}
+    again = letters_of(path)[4:]
+    assert [(letter["line"], letter.get("record", {}).get("id")) for letter in again] == [(8, "id-7"), (9, None)]
+    assert [letter.line for _, letter in open_letters(path)] == [8, 9]
+    second = retry(program, path, **more)
+    assert (second.events.made, second.records.dead, second.settled_before) == (0, 2, 4)
+    assert set(ids(server).values()) == {1}
+
+
+def test_only_the_events_that_were_refused_are_made(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    two = SMALL + SMALL.partition("events:\n")[2].replace("  Lead:", "  Contact:").replace(
+        "em: ", 'ph: "{{ phone }}"\n        em: '
+    )
+    two = two.replace("required: [user_data.em]", "required: [user_data.ph]").replace(
+        "  Lead:\n    when: type == 'lead'\n    required: [user_data.ph]", "  Lead:\n    when: type == 'lead'"
+    )
+    letters = tmp_path / "dead.jsonl"
+    server = answering(taken)
+    more: dict[str, Any] = {"to": server.url, "settings": SETTINGS, "now": NOW}
+    report = mapper.send(compiled(two), [lead(1)], dead_letters=letters, **more)
+    assert (report.events.sent, report.dead_letters_written) == (1, 1)
+    report = retry(compiled(two.replace("{{ phone }}", "+1 202 555 0123")), letters, **more)
+    assert report.by_event == {"Contact": 1}
+
+
+def test_what_is_too_old_by_now_is_not_sent(path: Path, compiled: Compile, answering: Callable[..., Answering]) -> None:
+    server = answering(taken)
+    report = retry(compiled(FIXED), path, to=server.url, settings=SETTINGS, now=NOW + WEEK)
+    assert (report.events.made, {reason.code for reason in report.refused}) == (0, {"too-old", "missing", "not-json"})
+    assert not server.requests
+
+
+def test_a_trial_notes_nothing(path: Path, compiled: Compile, answering: Callable[..., Answering]) -> None:
+    before = path.read_bytes()
+    report = retry(compiled(FIXED), path, to=answering(taken).url, settings=SETTINGS, now=NOW, trial=True)
+    assert report.events.sent == 2
+    assert path.read_bytes() == before
+    assert len(list(open_letters(path))) == 4
+
+
+def test_a_file_that_holds_no_letters(tmp_path: Path, compiled: Compile) -> None:
+    path = tmp_path / "orders.jsonl"
+    path.write_text(json.dumps(lead(1)) + "\n")
+    with pytest.raises(DeliveryError) as error:
+        retry(compiled(), path)
+    assert error.value.message == f"{path}:1 is no dead letter"
+    with pytest.raises(DeliveryError) as error:
+        DeadLetters(path).check()
+    assert error.value.message == f"{path} holds something else than dead letters"
+    assert path.read_text() == json.dumps(lead(1)) + "\n"
+
+
+def test_a_record_that_was_not_kept(compiled: Compile, tmp_path: Path) -> None:
+    path = tmp_path / "dead.jsonl"
+    letter = {"file": "standard input", "line": 3, "offset": 0, "reasons": [{"code": "invalid", "event": "Lead"}]}
+    path.write_text(json.dumps(letter) + "\n")
+    report = retry(compiled(), path, plan=True, now=NOW)
+    assert {reason.code for reason in report.refused} == {"no-record"}
+
+
+@pytest.mark.parametrize("record", [b'{"a": 1}', b"{broken", b"\xff\xfe", "naïve".encode()])
+def test_a_record_comes_back_as_it_was(record: bytes, tmp_path: Path) -> None:
+    from mapper.results import Refusal
+    from mapper.source import Line
+
+    with DeadLetters(tmp_path / "dead.jsonl") as letters:
+        letters.record(Line("f.jsonl", 1, 0, record), [Refusal("not-json", "no")])
+    letter = read_letter((tmp_path / "dead.jsonl").read_bytes())
+    assert letter is not None
+    assert bytes_of(letter) == record
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run of the command over records of today."""
+    moment = int(time.time())
+    records = [lead(1, at=moment), lead(2, at=moment, email=None), lead(3, at=moment - 8 * 86_400)]
+    (tmp_path / "m.yaml").write_text(SMALL)
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    done = run("send", "m.yaml", "r.jsonl", "--to", "sandbox", cwd=tmp_path, XDG_RUNTIME_DIR=os.fspath(tmp_path))
+    assert done.returncode == 1, done.stderr
+    assert b"mapper dead-letters retry m.yaml m.dead.jsonl" in done.stderr
+    return tmp_path
+
+
+def test_the_command_lists_shows_and_plans(folder: Path) -> None:
+    listed = run("dead-letters", "list", "m.dead.jsonl", cwd=folder).stdout.decode()
+    assert "2 open letters in m.dead.jsonl" in listed
+    assert "1 too old by now" in listed
+    assert "can be sent for 6 d 23 h" in listed
+    found = json.loads(run("dead-letters", "list", "m.dead.jsonl", "--format", "json", cwd=folder).stdout)
+    assert found["letters"] == 2
+    assert {reason["code"] for reason in found["reasons"]} == {"missing", "too-old"}
+    shown = run("dead-letters", "show", "m.dead.jsonl", "--code", "too-old", cwd=folder).stdout.decode()
+    assert "from r.jsonl:3" in shown
+    assert "r.jsonl:2" not in shown
+    assert "example.com" not in shown
+    assert b"example.com" in run("dead-letters", "show", "m.dead.jsonl", "--show-values", cwd=folder).stdout
+    none = run("dead-letters", "show", "m.dead.jsonl", "--event", "Purchase", cwd=folder)
+    assert (none.returncode, none.stdout) == (0, b"")
+    (folder / "m.yaml").write_text(FIXED.replace("backup", "'mended@example.com'"))
+    plan = run("dead-letters", "retry", "m.yaml", "m.dead.jsonl", "--plan", cwd=folder)
+    assert b"Of 2 open letters 1 can be sent now, as 1 events; 1 would be refused again." in plan.stdout
+    assert run("dead-letters", "show", "gone.jsonl", cwd=folder).returncode == 2
