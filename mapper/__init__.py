@@ -30,29 +30,41 @@ if TYPE_CHECKING:
     from .results import Refusal as Refusal
     from .results import Replay as Replay
     from .results import Result as Result
+    from .retrying import retry as retry
+    from .sender import AsyncSender as AsyncSender
+    from .sender import Fate as Fate
+    from .sender import Receipt as Receipt
+    from .sender import Sender as Sender
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncSender",
     "DeliveryError",
     "Dropped",
     "Event",
+    "Fate",
     "MapperError",
     "MappingError",
     "Problem",
     "Program",
+    "Receipt",
     "RecordError",
     "Refusal",
     "Replay",
     "Report",
     "Result",
+    "Sender",
     "Span",
     "load",
+    "retry",
     "send",
 ]
 
 _LATE = {
     "send": "pipeline",
+    "retry": "retrying",
+    **dict.fromkeys(("AsyncSender", "Fate", "Receipt", "Sender"), "sender"),
     "Report": "report",
     **dict.fromkeys(("Dropped", "Event", "Refusal", "Replay", "Result"), "results"),
     **dict.fromkeys(("Program", "load"), "program"),

@@ -99,14 +99,18 @@ class DeadLetters:
         if self._file is not None:
             self._file.flush()
 
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+
     def __enter__(self) -> DeadLetters:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        self.close()
 
 
 def _holds_letters(path: Path) -> bool:

@@ -137,7 +137,7 @@ class Dispatcher:
                 tries += 1
                 self._notify("waiting", {"seconds": round(step.seconds, 1), "reason": step.reason})
                 if step.everyone:
-                    self._hold(step.seconds)
+                    self.hold(step.seconds)
                 if self._switch.wait(step.seconds):
                     continue
         except StopIteration as done:
@@ -153,7 +153,7 @@ class Dispatcher:
             self._retries += again
             self._is_proven = self._is_proven or answer.meaning == "accepted"
         if answer.meaning == "accepted" and answer.usage >= _BUSY:
-            self._hold(answer.usage - _BUSY + 5.0)
+            self.hold(answer.usage - _BUSY + 5.0)
         return answer
 
     def _turn(self, count: int) -> bool:
@@ -169,7 +169,7 @@ class Dispatcher:
             self._switch.wait(min(pause, 1.0))
         return False
 
-    def _hold(self, seconds: float) -> None:
+    def hold(self, seconds: float) -> None:
         """Nobody sends before so many seconds are over."""
         with self._lock:
             self._not_before = max(self._not_before, time.monotonic() + min(seconds, 60.0))

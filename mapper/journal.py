@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from .delivery import Item
 from .errors import DeliveryError
 
 WINDOW: Final = 44 * 3600
@@ -70,6 +71,11 @@ class Kept:
     time: int | None
     expires: int | None
     encoded: bytes
+
+    @classmethod
+    def of(cls, item: Item) -> Kept:
+        origin = item.origin
+        return cls(origin.line.number, origin.name, origin.key, origin.time, item.expires, item.encoded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,11 +305,23 @@ class Journal:
                 rest = (file, stretch.end, end, lines, "open", sent, "")
                 self._db.execute("INSERT INTO ranges VALUES (?, ?, ?, ?, ?, ?, ?)", rest)
 
-    def settle(self, file: int, stretches: Sequence[Stretch], path: Path | None = None) -> None:
-        """Stretches are settled, on disk before this returns. Those that join what is settled become part of it."""
+    def settle(
+        self,
+        file: int,
+        stretches: Sequence[Stretch],
+        path: Path | None = None,
+        *,
+        erased: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """Stretches are settled, on disk before this returns. Those that join what is settled become part of it.
+
+        erased   single events that are settled and were kept: the start of their stretch, and their place in it
+        """
         try:
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("BEGIN IMMEDIATE")
+            query = "DELETE FROM kept WHERE file = ? AND start = ? AND number = ?"
+            self._db.executemany(query, [(file, *row) for row in erased])
             for stretch in stretches:
                 self._take_over(file, stretch)
                 self._db.execute("DELETE FROM kept WHERE file = ? AND start = ?", (file, stretch.start))
@@ -340,14 +358,18 @@ class Journal:
         hint = "Make room, or name another with --journal. What was settled stays settled."
         return DeliveryError("journal", f"the journal {self.path} cannot be used: {error}", 5, hint)
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+        os.close(self._lock)
+
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.close()
-        os.close(self._lock)
+        self.close()
 
 
 def settled(journal: Path, path: Path) -> Progress | None:

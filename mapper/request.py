@@ -136,6 +136,13 @@ class Request:
         return self.url.split("/")[2]
 
     @property
+    def quietest(self) -> TokenPlace | None:
+        """Where a token is seen by the fewest: clients log addresses. None if there is no token."""
+        places = self.token.places if self.token is not None else {}
+        order: tuple[TokenPlace, ...] = ("header", "body", "query")
+        return next((place for place in order if place in places), None)
+
+    @property
     def envelope_key(self) -> str:
         return self.events
 

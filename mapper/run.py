@@ -331,7 +331,7 @@ class Run:
             kept: list[Kept] = []
             if job.path is None:
                 self._write_refused(job)
-                kept = [_kept(item) for item in job.items]
+                kept = [Kept.of(item) for item in job.items]
             self.journal.begin(job.file, job.stretch, kept)
         for start in range(0, len(job.items), self.size):
             job.parts += 1
@@ -408,11 +408,6 @@ def _other_stream() -> DeliveryError:
     hint = "Leave --resume away if it is another input."
     message = "standard input is not what it was when it was sent: its beginning differs"
     return DeliveryError("journal-stream", message, 2, hint)
-
-
-def _kept(item: Item) -> Kept:
-    origin = item.origin
-    return Kept(origin.line.number, origin.name, origin.key, origin.time, item.expires, item.encoded)
 
 
 def _never(offset: int) -> bool:

@@ -22,6 +22,9 @@ DEADLINE: Final = 60.0
 """Seconds for a whole exchange: connecting, sending up to 1,000 events, and the answer."""
 
 
+_HEADERS: Final = {"Accept-Encoding": "identity", "Accept": "application/json"}
+
+
 class _Adding(httpx.BaseTransport):
     """Adds what is secret to a request, below the client."""
 
@@ -48,21 +51,34 @@ class Connection:
     """Sends batches to one address. May be used from several threads."""
 
     def __init__(
-        self, destination: Destination, prepared: Prepared, *, connections: int = 4, deadline: float = DEADLINE
+        self,
+        destination: Destination,
+        prepared: Prepared,
+        *,
+        connections: int = 4,
+        deadline: float = DEADLINE,
+        client: httpx.Client | None = None,
     ) -> None:
+        """``client`` is the caller's own, used as it is and left open."""
         url = httpx.URL(prepared.url)
         loopback = url.host in ("127.0.0.1", "localhost", "::1")
         if url.scheme != "https" and not loopback:
             raise DeliveryError("insecure", "the address must begin with https://: the token would be readable", 2)
         self._destination, self._prepared, self._deadline = destination, prepared, deadline
+        self._is_own = client is None
+        self._query: Mapping[str, str] = {} if client is None else prepared.query
+        self._headers: Mapping[str, str] = {} if client is None else prepared.headers
+        self._client = client if client is not None else self._made(connections)
+
+    def _made(self, connections: int) -> httpx.Client:
+        prepared, deadline = self._prepared, self._deadline
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=20)
         inner = httpx.HTTPTransport(limits=limits, retries=0, trust_env=False)
-        self._client = httpx.Client(
+        return httpx.Client(
             transport=_Adding(inner, prepared.query, prepared.headers),
             timeout=httpx.Timeout(deadline / 2, connect=10.0),
             trust_env=False,
-            follow_redirects=False,
-            headers={"Accept-Encoding": "identity", "Accept": "application/json", "User-Agent": "mapper"},
+            headers={"User-Agent": "mapper"},
         )
 
     def send(self, events: Sequence[bytes]) -> Answer:
@@ -78,7 +94,12 @@ class Connection:
         started = time.monotonic()
         try:
             with self._client.stream(
-                self._prepared.method, self._prepared.url, content=stream(), headers={"Content-Length": str(len(body))}
+                self._prepared.method,
+                self._prepared.url,
+                content=stream(),
+                params=self._query or None,
+                headers={**_HEADERS, **self._headers, "Content-Length": str(len(body))},
+                follow_redirects=False,
             ) as response:
                 data = bytearray()
                 for chunk in response.iter_raw():
@@ -98,4 +119,5 @@ class Connection:
 
     def close(self) -> None:
         """Give the connections back."""
-        self._client.close()
+        if self._is_own:
+            self._client.close()

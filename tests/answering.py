@@ -49,6 +49,7 @@ class Answering:
     def __init__(self, answer: Callable[[list[dict[str, Any]]], tuple[int, Any]]) -> None:
         self.requests: list[list[dict[str, Any]]] = []
         self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -58,6 +59,7 @@ class Answering:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 outer.requests.append(body["data"])
                 outer.paths.append(self.path)
+                outer.headers.append({name.lower(): value for name, value in self.headers.items()})
                 status, said = answer(body["data"])
                 data = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response(status)

@@ -17,8 +17,8 @@ expression schema cleaning showing personal rules fields windows request answers
 wiring destination leaves validation payload reference projection trees mapping tables nodes shaping lowered
 shortcuts parts lists parameters checks compiler refusal matching results lanes program stepping explain
 streams source blocks worker workers reading delivery dispatch journal dead_letters report metrics run
-settings transport pipeline retrying coverage twins instructions guessing diagnostics specs formatting editor
-sandbox cli __main__
+settings transport pipeline retrying sender coverage twins instructions guessing diagnostics specs formatting
+editor sandbox cli __main__
 """.split()  # noqa: SIM905
 
 HOMES = {

@@ -1,0 +1,234 @@
+"""Records that a program hands over: safe when ``send`` returns, settled later, from any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import mapper
+from mapper.errors import DeliveryError, MapperError
+
+from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
+from .conftest import NOW, ROOT, SMALL
+
+Compile = Callable[..., mapper.Program]
+PATIENCE = 30.0
+
+
+def ids(server: Answering) -> Counter[str]:
+    return Counter(event["event_id"] for events in server.requests for event in events)
+
+
+def sender(program: mapper.Program, server: Answering, **more: Any) -> mapper.Sender:
+    more = {"settings": SETTINGS, "clock": lambda: NOW, "max_wait": 0.05, **more}
+    return mapper.Sender(program, to=server.url, **more)
+
+
+def test_a_record_is_sent_and_its_receipt_tells(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    def picky(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        return (400, invalid()) if any(event["event_id"] == "id-2" for event in events) else taken(events)
+
+    letters = tmp_path / "dead.jsonl"
+    with sender(compiled(), answering(picky), dead_letters=letters) as one:
+        receipts = [one.send(lead(n)) for n in range(5)]
+        refused = one.send(lead(9, email=None))
+        fates = [receipt.wait(PATIENCE) for receipt in receipts]
+    assert [fate.accepted for fate in fates] == [1, 1, 0, 1, 1]
+    assert fates[2].rejected[0].code == "100/2804050"
+    assert (refused.is_settled, refused.wait(), refused.result.problems[0].code) == (True, mapper.Fate(), "missing")
+    report = one.report()
+    sums_hold(report)
+    assert (report.records.read, report.records.dead, report.events.sent, report.exit_code) == (6, 1, 4, 1)
+    kept = [json.loads(line) for line in letters.read_text().splitlines()]
+    assert {letter["record"]["id"] for letter in kept} == {"id-2", "id-9"}
+
+
+def test_batches_are_full_or_on_time(compiled: Compile, answering: Callable[..., Answering]) -> None:
+    server = answering(taken)
+    with sender(compiled(), server, batch_size=10, max_wait=600, concurrency=1) as one:
+        receipts = one.send_all([lead(n) for n in range(25)])
+        receipts[19].wait(PATIENCE)
+        assert not receipts[20].is_settled
+        assert one.flush(PATIENCE)
+    assert [len(events) for events in server.requests] == [10, 10, 5]
+
+
+def test_several_threads(compiled: Compile, answering: Callable[..., Answering], tmp_path: Path) -> None:
+    server = answering(taken)
+    with sender(compiled(), server, journal=tmp_path / "journal", batch_size=50) as one:
+        threads = [
+            threading.Thread(target=lambda start=start: [one.send(lead(n)) for n in range(start, start + 100)])
+            for start in range(0, 800, 100)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    report = one.report()
+    sums_hold(report)
+    assert (report.events.sent, report.events.pending) == (800, 0)
+    assert set(ids(server).values()) == {1}
+    assert len(ids(server)) == 800
+    assert b"event_id" not in (tmp_path / "journal").read_bytes()
+
+
+def test_what_one_sender_cannot_send_the_next_one_does(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    expired = [True]
+
+    def token(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        error = {"error": {"message": "expired", "type": "OAuthException", "code": 190}}
+        return (401, error) if expired[0] else taken(events)
+
+    server, program = answering(token), compiled()
+    with sender(program, server, journal=tmp_path / "journal") as one:
+        receipt = one.send(lead(1))
+        while one.report().stopped is None:
+            time.sleep(0.01)
+        with pytest.raises(DeliveryError) as error:
+            one.send(lead(2))
+        assert (error.value.code, error.value.exit_code) == ("token", 4)
+    assert receipt.wait(0) == mapper.Fate(pending=1)
+    assert one.report().exit_code == 4
+    assert one.report().events.pending == 1
+    expired[0] = False
+    first = server.requests[0]
+    with sender(program, server, journal=tmp_path / "journal") as two:
+        assert two.flush(PATIENCE)
+    assert server.requests[-1] == first
+    assert (two.report().events.sent, two.report().events.maybe_twice) == (1, 1)
+    with sender(program, server, journal=tmp_path / "journal") as three:
+        assert three.flush(0)
+    assert three.report().events.made == 0
+
+
+def test_an_outage_is_waited_out(compiled: Compile, answering: Callable[..., Answering], monkeypatch: Any) -> None:
+    monkeypatch.setattr("mapper.sender._AFTER_AN_OUTAGE", 0.1)
+    calls: list[int] = []
+
+    def blocked(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        calls.append(1)  # an hour is longer than a batch waits
+        if len(calls) < 3:
+            return 503, {"error": {"code": 2, "message": "down", "is_transient": True}}
+        return taken(events)
+
+    monkeypatch.setattr("mapper.dispatch._FREE_RETRIES", 0)
+    with sender(compiled(), answering(blocked)) as one:
+        assert one.send(lead(1)).wait(PATIENCE).accepted == 1
+    assert len(calls) == 3
+
+
+def test_too_much_waits(compiled: Compile, answering: Callable[..., Answering]) -> None:
+    door = threading.Event()
+
+    def slow(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        door.wait(PATIENCE)
+        return taken(events)
+
+    with sender(compiled(), answering(slow), max_open=3) as one:
+        for n in range(3):
+            one.send(lead(n))
+        threading.Timer(0.5, door.set).start()
+        started = time.monotonic()
+        one.send(lead(3))
+        assert time.monotonic() - started > 0.3
+
+
+def test_closed_and_forked_senders_refuse(compiled: Compile, answering: Callable[..., Answering]) -> None:
+    one = sender(compiled(), answering(taken))
+    one._process = os.getpid() + 1
+    with pytest.raises(MapperError, match="another process"):
+        one.send(lead(1))
+    one._process = os.getpid()
+    assert one.close().events.made == 0
+    with pytest.raises(DeliveryError, match="closed"):
+        one.send(lead(1))
+    one.close()
+
+
+def test_a_client_of_ones_own(
+    compiled: Compile, answering: Callable[..., Answering], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server = answering(taken)
+    with httpx.Client(headers={"X-Own": "1"}) as client:
+        with sender(compiled(), server, client=client) as one:
+            assert one.send(lead(1)).wait(PATIENCE).accepted == 1
+        assert not client.is_closed
+    assert server.paths == ["/v25.0/123/events"]
+    assert server.headers[0]["authorization"] == f"Bearer {SETTINGS['ACCESS_TOKEN']}"
+    assert server.headers[0]["x-own"] == "1"
+    assert SETTINGS["ACCESS_TOKEN"] not in caplog.text
+
+
+def test_asyncio(compiled: Compile, answering: Callable[..., Answering]) -> None:
+    server, program = answering(taken), compiled()
+
+    async def run() -> mapper.Report:
+        more: dict[str, Any] = {"settings": SETTINGS, "clock": lambda: NOW, "max_wait": 0.05}
+        async with mapper.AsyncSender(program, to=server.url, **more) as one:
+            receipts = await asyncio.gather(*(one.send(lead(n)) for n in range(20)))
+            fates = await asyncio.gather(*receipts)
+            assert all(fate.accepted == 1 for fate in fates)
+            await one.send_all([lead(n) for n in range(20, 25)])
+            assert await one.flush(PATIENCE)
+        return one.report()
+
+    report = asyncio.run(run())
+    sums_hold(report)
+    assert report.events.sent == 25
+
+
+CHILD = """
+import sys, mapper
+program = mapper.load("m.yaml")
+sender = mapper.Sender(program, to=sys.argv[1], journal="journal", clock=lambda: {now}, max_wait=600,
+                       settings={settings})
+for line in sys.stdin:
+    sender.send(line)
+    print("safe", flush=True)
+"""
+
+
+def test_a_record_is_safe_once_send_returns(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    server = answering(taken)
+    (tmp_path / "m.yaml").write_text(SMALL)
+    code = CHILD.format(now=NOW, settings=SETTINGS)
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, server.url],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        for n in range(20):
+            child.stdin.write(json.dumps(lead(n)) + "\n")
+            child.stdin.flush()
+            assert child.stdout.readline() == "safe\n"
+        child.kill()
+    assert not server.requests
+    with sender(mapper.load(tmp_path / "m.yaml"), server, journal=tmp_path / "journal") as one:
+        assert one.flush(PATIENCE)
+    assert ids(server) == Counter({f"id-{n}": 1 for n in range(20)})
