@@ -147,17 +147,36 @@ def deliver(items: Sequence[Item], policy: Policy) -> Generator[Send | Wait, Ans
     return delivery.outcome
 
 
-class _Delivery:
-    """One batch on its way. ``suspects`` are groups that were refused as a whole and hold at least one wrong event.
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    """Items that were refused as a whole, so that one of them at least is wrong.
 
-    They are searched breadth first: the halves of a mixed batch soon show what is well, so that a few wrong events
-    that stand together do not look like a setup that refuses everything.
+    found   how many wrong ones were found in it one after the other
+    """
+
+    items: list[Item]
+    answer: Answer
+    found: int = 0
+
+
+_FEW: Final = 128
+"""Among so many, a single wrong event is looked for; among more there may well be several."""
+
+
+class _Delivery:
+    """One batch on its way.
+
+    A batch that was refused is halved, and both halves are sent: that soon shows what is well, so that a few wrong
+    events that stand together do not look like a setup that refuses everything. In a small group there is mostly one
+    wrong event: it is looked for by halves of which only the first is sent, and what is left over is sent as one. Where
+    several follow one another, halving goes on. Only what was refused alone is rejected. On average that takes 14
+    requests for one wrong event among 1,000, 53 for five, 178 for twenty.
     """
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.outcome = Outcome()
-        self.suspects: deque[tuple[list[Item], Answer]] = deque()
+        self.suspects: deque[_Suspect] = deque()
         self.alone: list[tuple[Item, Answer]] = []
         self.refusals = 0
         self.waited = 0.0
@@ -166,47 +185,84 @@ class _Delivery:
         """Send all, then search among what was refused."""
         yield from self._sent(items)
         while self.suspects:
-            group, answer = self.suspects.pop()
+            suspect = self.suspects.pop()
             if self.outcome.stop is not None:
-                self.outcome.pending += group
+                self.outcome.pending += suspect.items
                 continue
-            fresh = self._fresh(group)
-            if len(fresh) < len(group):  # the fault may have been the age of those that are gone
+            fresh = self._fresh(suspect.items)
+            if len(fresh) < len(suspect.items):  # the fault may have been the age of those that are gone
                 yield from self._sent(fresh)
             else:
-                yield from self._search(fresh, answer)
+                yield from self._search(suspect)
 
-    def _search(self, items: list[Item], answer: Answer) -> Steps:
+    def _search(self, suspect: _Suspect) -> Steps:
         """A request was refused because of what it holds: find out which of it."""
+        items, answer = suspect.items, suspect.answer
         named = sorted({index for index in answer.culprits if 0 <= index < len(items)})
         if named and len(named) < len(items):
             yield from self._sent([item for index, item in enumerate(items) if index not in named])
             for index in named:
                 yield from self._sent([items[index]])
-            return
-        self.outcome.halvings += 1
-        middle = len(items) // 2
-        left, right = items[:middle], items[middle:]
-        is_well = yield from self._sent(left)
-        if is_well and answer.meaning == "refused" and len(right) > 1:
-            self.suspects.append((right, answer))  # the fault must be here: it need not be sent whole again
+        elif len(items) <= _FEW and suspect.found < 2 and answer.meaning == "refused" and self._is_proven():
+            yield from self._one(suspect)
         else:
-            yield from self._sent(right)
+            yield from self._halves(suspect)
 
-    def _sent(self, items: list[Item]) -> Generator[Send | Wait, Answer | None, bool]:
+    def _halves(self, suspect: _Suspect) -> Steps:
+        self.outcome.halvings += 1
+        middle = len(suspect.items) // 2
+        left, right = suspect.items[:middle], suspect.items[middle:]
+        is_well = yield from self._sent(left, suspect.found)
+        if is_well and suspect.answer.meaning == "refused" and len(right) > 1:
+            self._suspected(right, suspect)  # the fault must be here: it need not be sent whole again
+        else:
+            yield from self._sent(right, suspect.found)
+
+    def _one(self, suspect: _Suspect) -> Steps:
+        """Find one wrong event, and send what that leaves unknown as one."""
+        items, answer, unknown, is_known = suspect.items, suspect.answer, list[Item](), False
+        while len(items) > 1:
+            self.outcome.halvings += 1
+            middle = len(items) // 2
+            left, right = items[:middle], items[middle:]
+            asked, said = yield from self._asked(left)
+            if said is None or len(asked) < len(left):  # the run ends, or something grew too old: begin anew
+                self.outcome.pending += asked
+                self._suspected(right + unknown, suspect)
+                return
+            if said.meaning == "accepted":
+                self._accepted(asked, said)
+                items, is_known = right, False
+            else:
+                items, answer, unknown, is_known = left, said, right + unknown, True
+        if is_known:
+            self.alone.append((items[0], answer))
+        else:  # only what was refused alone is rejected
+            yield from self._sent(items)
+        if unknown:
+            yield from self._sent(unknown, suspect.found + 1)
+
+    def _suspected(self, items: list[Item], suspect: _Suspect) -> None:
+        if len(items) == 1:
+            self.alone.append((items[0], suspect.answer))
+        else:
+            self.suspects.append(_Suspect(items, suspect.answer, suspect.found))
+
+    def _sent(self, items: list[Item], found: int = 0) -> Generator[Send | Wait, Answer | None, bool]:
         """Send some items; whether every one of them was accepted. What was refused becomes a suspect."""
         asked, answer = yield from self._asked(items)
         if answer is None:
             self.outcome.pending += asked
         elif answer.meaning == "accepted":
-            self.outcome.accepted += asked
-            self.outcome.messages.update(answer.messages)
+            self._accepted(asked, answer)
             return len(asked) == len(items)
-        elif len(asked) == 1:
-            self.alone.append((asked[0], answer))
         else:
-            self.suspects.append((asked, answer))
+            self._suspected(asked, _Suspect(asked, answer, found))
         return False
+
+    def _accepted(self, items: list[Item], answer: Answer) -> None:
+        self.outcome.accepted += items
+        self.outcome.messages.update(answer.messages)
 
     def _fresh(self, items: list[Item]) -> list[Item]:
         """The items that are not too old by now; the others are rejected."""
@@ -295,7 +351,8 @@ class _Delivery:
         """Events that were refused alone are rejected if anything shows that it was their own fault."""
         proven = self._is_proven()
         for item, answer in self.alone:
-            if proven or answer.reason not in ("invalid", "setup", ""):
+            is_plain = answer.reason not in ("invalid", "setup", "")  # the answer says what is wrong with this one
+            if proven or (is_plain and self.outcome.stop is None):
                 self.outcome.rejected.append((item, answer))
                 continue
             self.outcome.pending.append(item)
