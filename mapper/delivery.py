@@ -23,6 +23,7 @@ from .source import Line
 
 PENDING_LATER: Final = 3
 PENDING_PERSON: Final = 4
+PATIENCE: Final = 900.0
 INTERRUPTED: Final = "interrupted"
 """The reason of an answer that was never asked for, because the run is to end."""
 _FIRST_WAIT: Final = 0.5
@@ -87,7 +88,7 @@ class Policy:
 
     now: Callable[[], float]
     jitter: Callable[[float], float]
-    patience: float = 900.0
+    patience: float = PATIENCE
     longest_wait: float = 60.0
     margin: int = 60
     max_requests: int = 500

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .answers import Answer
-from .delivery import INTERRUPTED, Item, Outcome, Policy, Send, deliver
+from .delivery import INTERRUPTED, PATIENCE, Item, Outcome, Policy, Send, deliver
 
 CONCURRENCY: Final = 4
 GRACE: Final = 10.0
@@ -59,6 +59,7 @@ class Dispatcher:
     clock     the time in Unix seconds
     margin    seconds kept back before an event's age limit
     rate      events a second at most; None for as fast as it goes
+    patience  seconds of waiting for one batch before the run gives up for now
     notify    told when a batch has to wait
     """
 
@@ -71,6 +72,7 @@ class Dispatcher:
         concurrency: int = CONCURRENCY,
         switch: Switch | None = None,
         rate: float | None = None,
+        patience: float = PATIENCE,
         notify: Notify = lambda word, fields: None,
     ) -> None:
         self._exchange = exchange
@@ -84,6 +86,7 @@ class Dispatcher:
         self._policy = Policy(
             clock,
             lambda longest: random.uniform(0, longest),
+            patience=patience,
             margin=margin,
             proven=lambda: self._is_proven,
             may_retry=self._may_retry,

@@ -19,10 +19,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final, TypeVar
 
+from . import ledger
 from .delivery import Item
 from .errors import DeliveryError
 
@@ -31,18 +33,6 @@ WINDOW: Final = 44 * 3600
 
 _PREFIX: Final = 65_536
 _CHECKED: Final = 4_096
-_SCHEMA: Final = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE files (id INTEGER PRIMARY KEY, prefix_length INTEGER NOT NULL, prefix TEXT NOT NULL,
-                    settled INTEGER NOT NULL DEFAULT 0, lines INTEGER NOT NULL DEFAULT 0,
-                    checked TEXT NOT NULL DEFAULT '');
-CREATE TABLE ranges (file INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL, lines INTEGER NOT NULL,
-                     state TEXT NOT NULL, sent REAL NOT NULL, mark TEXT NOT NULL DEFAULT '', PRIMARY KEY (file, start))
-                     WITHOUT ROWID;
-CREATE TABLE kept (file INTEGER NOT NULL, start INTEGER NOT NULL, number INTEGER NOT NULL, line INTEGER NOT NULL,
-                   name TEXT NOT NULL, key TEXT NOT NULL, time INTEGER, expires INTEGER, encoded BLOB NOT NULL,
-                   PRIMARY KEY (file, start, number)) WITHOUT ROWID;
-"""
 _FORMAT: Final = "2"
 _STREAM: Final = -1
 """The length of prefix of what is no file: nothing tells one pipe from another."""
@@ -110,6 +100,22 @@ class Progress:
         return bool(self.open) and any(one.start <= offset < one.end for one in self.open)
 
 
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _guarded(method: Method) -> Method:
+    """A method whose trouble with the database is said as such."""
+
+    @wraps(method)
+    def called(self: Journal, *arguments: Any, **named: Any) -> Any:
+        try:
+            return method(self, *arguments, **named)
+        except sqlite3.Error as error:
+            raise self._broken(error) from None
+
+    return called  # type: ignore[return-value]
+
+
 class Journal:
     """An open journal. One thread uses it; one process holds it."""
 
@@ -125,6 +131,7 @@ class Journal:
         self._lock = self._locked()
         try:
             self._db = self._opened()
+            self._check_seals()
             self._belongs(mapping, target)
         except sqlite3.Error as error:
             os.close(self._lock)
@@ -161,19 +168,18 @@ class Journal:
 
     def _opened(self) -> sqlite3.Connection:
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute("PRAGMA secure_delete = ON")
-        if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-        return database
+        return ledger.opened(self.path)
+
+    def _check_seals(self) -> None:
+        if not ledger.is_whole(self._db):
+            hint = "Compare with the destination's own log what has arrived, and name another with --journal."
+            raise DeliveryError("journal-damaged", f"the journal {self.path} is damaged", 5, hint)
 
     def _belongs(self, mapping: str, target: str) -> None:
         said = {"format": _FORMAT, "mapping": mapping, "target": target}
         known = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
         if not known:
-            self._db.executemany("INSERT INTO meta VALUES (?, ?)", said.items())
+            self._db.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", said.items())
             return
         if known.get("format") != _FORMAT:
             hint = "Name another with --journal."
@@ -189,6 +195,7 @@ class Journal:
                 raise DeliveryError("journal-mapping", message, 2, hint)
             self._db.execute("UPDATE meta SET value = ? WHERE key = 'mapping'", (mapping,))
 
+    @_guarded
     def progress(self, path: Path) -> Progress:
         """What is settled of a file, known by its content: a renamed or grown file is the same file.
 
@@ -202,6 +209,7 @@ class Journal:
         number = self._db.execute("INSERT INTO files (prefix_length, prefix) VALUES (?, ?)", values).lastrowid
         return Progress(number or 0)
 
+    @_guarded
     def known(self, path: Path) -> Progress | None:
         """The same, or None for a file that the journal has not seen."""
         start = _start(path, _PREFIX)
@@ -215,6 +223,7 @@ class Journal:
                 return self._found(number, end, lines)
         return None
 
+    @_guarded
     def stream(self, *, again: bool = False) -> Progress:
         """A new stream of records that cannot be read twice; or with ``again`` the last one, from its start."""
         if again:
@@ -228,6 +237,7 @@ class Journal:
         number = self._db.execute("INSERT INTO files (prefix_length, prefix) VALUES (?, ?)", values).lastrowid
         return Progress(number or 0)
 
+    @_guarded
     def left_over(self) -> list[LeftOver]:
         """What earlier runs kept and did not settle; it is sent again as it is.
 
@@ -287,14 +297,14 @@ class Journal:
                 (file, stretch.start, number, one.line, one.name, one.key, one.time, one.expires, one.encoded)
                 for number, one in enumerate(kept)
             )
-            self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self._db.executemany(ledger.INSERT["kept"], rows)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._broken(error) from None
 
     def _note(self, file: int, stretch: Stretch, state: str) -> None:
         values = (file, stretch.start, stretch.end, stretch.lines, state, self._clock(), stretch.mark)
-        self._db.execute("INSERT OR REPLACE INTO ranges VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        self._db.execute(ledger.INSERT["ranges"], values)
 
     def _take_over(self, file: int, stretch: Stretch) -> None:
         """What an earlier run had open within a stretch now belongs to it; what reaches further keeps its rest."""
@@ -303,7 +313,7 @@ class Journal:
             self._db.execute("DELETE FROM ranges WHERE file = ? AND start = ?", (file, start))
             if end > stretch.end:
                 rest = (file, stretch.end, end, lines, "open", sent, "")
-                self._db.execute("INSERT INTO ranges VALUES (?, ?, ?, ?, ?, ?, ?)", rest)
+                self._db.execute(ledger.INSERT["ranges"], rest)
 
     def settle(
         self,

@@ -98,7 +98,10 @@ def execute(
 
 def _connect(run: Run, prepared: Prepared, journal: Path | None, stack: ExitStack) -> None:
     """Give a run what it sends with, for as long as the stack lasts."""
-    connection = Connection(run.program.destination, prepared, connections=run.options.concurrency)
+    options = run.options
+    connection = Connection(
+        run.program.destination, prepared, connections=options.concurrency, deadline=options.timeout
+    )
     stack.callback(connection.close)
     if journal is not None:
         run.journal = stack.enter_context(Journal(journal, mapping=run.program.fingerprint, target=prepared.url))

@@ -17,7 +17,7 @@ from typing import Any, Final, TypedDict
 
 from .answers import Answer
 from .dead_letters import DeadLetters
-from .delivery import INTERRUPTED, Item, Origin, Outcome
+from .delivery import INTERRUPTED, PATIENCE, Item, Origin, Outcome
 from .dispatch import CONCURRENCY, GRACE, Dispatcher, Notify, Switch
 from .errors import DeliveryError
 from .journal import Journal, Kept, Progress, Stretch
@@ -26,6 +26,7 @@ from .reading import mapped
 from .report import Tally
 from .results import Refusal, Result
 from .source import STDIN, Input, Line
+from .transport import DEADLINE
 from .workers import Workers
 
 MAX_WAIT: Final = 1.0
@@ -50,6 +51,8 @@ class Options:
     since        events that happened before this moment (Unix seconds) are left out
     follow       read on where the last file ends, also when it is rotated, until the run is stopped
     resume       standard input begins as in the last run with this journal: what is settled is passed over
+    timeout      seconds for a whole exchange: connecting, sending up to 1,000 events, and the answer
+    patience     seconds of waiting for one batch before the run gives up for now
     """
 
     batch_size: int | None = None
@@ -61,6 +64,8 @@ class Options:
     since: float | None = None
     follow: bool = False
     resume: bool = False
+    timeout: float = DEADLINE
+    patience: float = PATIENCE
 
 
 class AsKeywords(TypedDict, total=False):
@@ -75,6 +80,8 @@ class AsKeywords(TypedDict, total=False):
     since: float | None
     follow: bool
     resume: bool
+    timeout: float
+    patience: float
 
 
 @dataclass(slots=True)
@@ -142,6 +149,7 @@ class Run:
             concurrency=self.options.concurrency,
             switch=self.switch,
             rate=self.options.rate,
+            patience=self.options.patience,
             notify=self.on_note,
         )
 

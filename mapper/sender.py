@@ -16,13 +16,13 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
@@ -34,14 +34,12 @@ from .dispatch import CONCURRENCY, GRACE, Dispatcher, Switch
 from .errors import DeliveryError, MapperError
 from .journal import Journal, Kept, Stretch
 from .program import Program
+from .receipts import Fate, Receipt
 from .report import Report, Tally
 from .results import Result
 from .settings import resolve
 from .source import Line
-from .transport import Connection
-
-if TYPE_CHECKING:
-    import httpx
+from .transport import Client, Connection
 
 _MOST_OPEN: Final = 20_000
 _AFTER_AN_OUTAGE: Final = 30.0
@@ -49,62 +47,6 @@ _AFTER_AN_OUTAGE: Final = 30.0
 
 NAME: Final = "records"
 """What dead letters and reports call the source of records that are handed over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What became of a record's events.
-
-    rejected   the destination's answer for each that it refused
-    pending    how many were neither; with a journal the next sender sends them
-    """
-
-    accepted: int = 0
-    rejected: tuple[Answer, ...] = ()
-    pending: int = 0
-
-
-class Receipt:
-    """A record that was handed over.
-
-    result   what mapping it gave: its events, and why others could not be made
-    """
-
-    def __init__(self, result: Result) -> None:
-        self.result = result
-        self._open = len(result.events)
-        self._accepted = 0
-        self._rejected: list[Answer] = []
-        self._future: Future[Fate] = Future()
-        self._is_over()
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether it is known what became of its events."""
-        return self._future.done()
-
-    def wait(self, seconds: float | None = None) -> Fate:
-        """Wait until that is known.
-
-        raises  TimeoutError
-        """
-        return self._future.result(seconds)
-
-    def __await__(self) -> Generator[Any, None, Fate]:
-        return asyncio.wrap_future(self._future).__await__()
-
-    def _take(self, answer: Answer | None) -> None:
-        """One of its events was accepted (None) or rejected."""
-        self._open -= 1
-        if answer is None:
-            self._accepted += 1
-        else:
-            self._rejected.append(answer)
-        self._is_over()
-
-    def _is_over(self, *, closing: bool = False) -> None:
-        if (closing or not self._open) and not self._future.done():
-            self._future.set_result(Fate(self._accepted, tuple(self._rejected), self._open))
 
 
 @dataclass(slots=True)
@@ -172,7 +114,7 @@ class Sender:
         rate: float | None = None,
         max_open: int = _MOST_OPEN,
         clock: Callable[[], float] = time.time,
-        client: httpx.Client | None = None,
+        client: Client | None = None,
     ) -> None:
         destination = program.destination
         self._program, self._clock = program, clock
@@ -361,7 +303,7 @@ class Sender:
                 self._journal.settle(file, whole.get(file, ()), erased=rows)
         for stand, said in stands:
             if stand.receipt is not None:
-                stand.receipt._take(said)
+                stand.receipt.take(said)
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
@@ -398,7 +340,7 @@ class Sender:
                 self._changed.notify_all()
                 for stand in self._open.stands.values():
                     if stand.receipt is not None:
-                        stand.receipt._is_over(closing=True)
+                        stand.receipt.close()
             self._thread.join(1.0)
             self._dispatcher.close()
             self._letters.close()
@@ -468,3 +410,6 @@ def _as_bytes(record: Any) -> bytes:
         return _encode(record)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return b""
+
+
+__all__ = ["AsyncSender", "Fate", "Receipt", "Sender"]

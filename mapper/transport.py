@@ -25,6 +25,10 @@ DEADLINE: Final = 60.0
 _HEADERS: Final = {"Accept-Encoding": "identity", "Accept": "application/json"}
 
 
+Client = httpx.Client
+"""What a caller may bring along."""
+
+
 class _Adding(httpx.BaseTransport):
     """Adds what is secret to a request, below the client."""
 

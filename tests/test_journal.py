@@ -21,6 +21,7 @@ import pytest
 import mapper
 from mapper.errors import DeliveryError
 from mapper.journal import Journal, Stretch
+from mapper.ledger import sealed
 
 from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
 from .conftest import NOW, SMALL
@@ -106,7 +107,9 @@ def test_what_was_pending_is_sent_by_the_next_run(
     assert (stopped.exit_code, stopped.events.sent) == (4, 80)
     # the address is the journal's target, so the second server takes the first one's place
     database = sqlite3.connect(records.with_name("journal"))
+    database.create_function("sealed", -1, sealed)
     database.execute("UPDATE meta SET value = replace(value, ?, ?)", (first.url, second.url))
+    database.execute("UPDATE meta SET seal = sealed(key, value)")
     database.commit()
     database.close()
     finished = run(program, records, second)

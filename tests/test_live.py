@@ -134,9 +134,9 @@ def test_a_file_is_followed_through_growth_rotation_and_emptying(
         file.write(line(3))
     path.write_text(line(4))
     until(lambda: len(ids(server)) == 4)
-    path.write_text(line(55))  # emptied and written anew: as long as it was, but another file by its content
-    with path.open("a") as file:
-        file.write(line(6) + line(7)[:20])
+    path.write_text("")  # emptied in its place, as some log rotators do
+    time.sleep(0.5)
+    path.write_text(line(55) + line(6) + line(7)[:20])
     until(lambda: {"id-6"} <= set(ids(server)))
     switch.stop(143)
     thread.join(PATIENCE)

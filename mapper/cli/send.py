@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import click
 
+from ..delivery import PATIENCE
 from ..dispatch import CONCURRENCY, Notify, Switch
 from ..errors import DeliveryError, MappingError
 from ..metrics import write
@@ -22,6 +23,7 @@ from ..pipeline import send
 from ..program import Program, load
 from ..report import Tally
 from ..source import Input, inputs
+from ..transport import DEADLINE
 from ..workers import cores
 from .live import Metrics, Show, log, progress
 from .main import coloured, say, width
@@ -61,6 +63,16 @@ be written; 130, 143 interrupted."""
 @click.option("--batch-size", type=click.IntRange(1), help="Events a request; at most what the destination takes.")
 @click.option(
     "--concurrency", type=click.IntRange(1, 64), default=CONCURRENCY, show_default=True, help="Requests at once."
+)
+@click.option(
+    "--timeout", type=click.FloatRange(0, min_open=True), default=DEADLINE, show_default=True, help="Seconds a request."
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    default=PATIENCE,
+    show_default=True,
+    help="Seconds to wait for the destination before giving up for now.",
 )
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that map large files [all cores].")
 @click.option(

@@ -1,0 +1,95 @@
+"""The journal's tables. Every row carries a seal, a hash of what was written, so that a damaged one is not believed."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+COLUMNS: Final = {
+    "meta": {"key": "TEXT PRIMARY KEY", "value": "TEXT NOT NULL"},
+    "files": {
+        "id": "INTEGER PRIMARY KEY",
+        "prefix_length": "INTEGER NOT NULL",
+        "prefix": "TEXT NOT NULL",
+        "settled": "INTEGER NOT NULL DEFAULT 0",
+        "lines": "INTEGER NOT NULL DEFAULT 0",
+        "checked": "TEXT NOT NULL DEFAULT ''",
+    },
+    "ranges": {
+        "file": "INTEGER NOT NULL",
+        "start": "INTEGER NOT NULL",
+        "end": "INTEGER NOT NULL",
+        "lines": "INTEGER NOT NULL",
+        "state": "TEXT NOT NULL",
+        "sent": "REAL NOT NULL",
+        "mark": "TEXT NOT NULL",
+    },
+    "kept": {
+        "file": "INTEGER NOT NULL",
+        "start": "INTEGER NOT NULL",
+        "number": "INTEGER NOT NULL",
+        "line": "INTEGER NOT NULL",
+        "name": "TEXT NOT NULL",
+        "key": "TEXT NOT NULL",
+        "time": "INTEGER",
+        "expires": "INTEGER",
+        "encoded": "BLOB NOT NULL",
+    },
+}
+_KEYS: Final = {"ranges": "file, start", "kept": "file, start, number"}
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """The database of a journal, made if it is new.
+
+    raises  sqlite3.Error, OSError
+    """
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("PRAGMA secure_delete = ON")
+    database.create_function("sealed", -1, sealed, deterministic=True)
+    if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        database.executescript(f"BEGIN; {''.join(map(_table, COLUMNS))} COMMIT;")
+    database.executescript("".join(map(_triggers, COLUMNS)))
+    return database
+
+
+def is_whole(database: sqlite3.Connection) -> bool:
+    """Whether every row is as it was written: a disk that forgets a bit must not make us skip a record."""
+    if database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        return False
+    for table, columns in COLUMNS.items():
+        query = f"SELECT count(*) FROM {table} WHERE seal IS NOT sealed({', '.join(columns)})"
+        if database.execute(query).fetchone()[0]:
+            return False
+    return True
+
+
+def _table(name: str) -> str:
+    columns = ", ".join(f"{column} {kind}" for column, kind in COLUMNS[name].items())
+    key = f", PRIMARY KEY ({_KEYS[name]})" if name in _KEYS else ""
+    return f"CREATE TABLE {name} ({columns}, seal TEXT NOT NULL DEFAULT ''{key});"
+
+
+def _triggers(table: str) -> str:
+    """Whatever is written to a row is sealed with it."""
+    columns = ", ".join(COLUMNS[table])
+    values = ", ".join(f"NEW.{column}" for column in COLUMNS[table])
+    seal = f"UPDATE {table} SET seal = sealed({values}) WHERE rowid = NEW.rowid;"
+    return (
+        f"CREATE TEMP TRIGGER {table}_made AFTER INSERT ON {table} BEGIN {seal} END;"
+        f"CREATE TEMP TRIGGER {table}_changed AFTER UPDATE OF {columns} ON {table} BEGIN {seal} END;"
+    )
+
+
+def sealed(*values: Any) -> str:
+    return hashlib.blake2b(repr(values).encode(), digest_size=8).hexdigest()
+
+
+INSERT: Final = {
+    table: f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    for table, columns in COLUMNS.items()
+}
