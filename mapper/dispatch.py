@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .answers import Answer
-from .delivery import INTERRUPTED, PATIENCE, Item, Outcome, Policy, Send, deliver
+from .delivery import INTERRUPTED, PATIENCE, PENDING_PERSON, Item, Outcome, Policy, Send, deliver
 
 CONCURRENCY: Final = 4
 GRACE: Final = 10.0
@@ -121,7 +121,10 @@ class Dispatcher:
         while (task := self._tasks.get()) is not None:
             items, future = task
             try:
-                future.set_result(self._driven(items))
+                outcome = self._driven(items)
+                if outcome.stop is not None and outcome.stop.exit_code == PENDING_PERSON:
+                    self.halt()  # before the next request, not only once somebody has looked at this one
+                future.set_result(outcome)
             except BaseException as error:  # noqa: BLE001 - whoever waits for it has to know
                 future.set_exception(error)
 

@@ -1,0 +1,40 @@
+"""Every fault, against the real sender: ``python -m tests.faults [NAME …]``; see ``--help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from .running import run
+from .scenarios import SCENARIOS, Scenario
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="What a misbehaving destination does.")
+    parser.add_argument("names", nargs="*", help="only these scenarios, or groups")
+    parser.add_argument("--at-once", type=int, default=8, help="how many at once")
+    chosen = parser.parse_args()
+    wanted = [one for one in SCENARIOS if not chosen.names or {one.name, one.group} & set(chosen.names)]
+
+    def timed(scenario: Scenario) -> tuple[list[str], float]:
+        started = time.monotonic()
+        return run(scenario), time.monotonic() - started
+
+    started, failed = time.monotonic(), 0
+    with ThreadPoolExecutor(chosen.at_once) as pool:
+        for scenario, (wrong, seconds) in zip(wanted, pool.map(timed, wanted), strict=True):
+            failed += bool(wrong)
+            print(
+                f"{'FAILED' if wrong else 'ok    '}  {scenario.group:<20} {scenario.name:<28} {seconds:5.1f} s",
+                flush=True,
+            )
+            for one in wrong:
+                print(f"        {one}")
+    print(f"{len(wanted) - failed} of {len(wanted)} as they must be, in {time.monotonic() - started:.0f} s")
+    return 1 if failed or not wanted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
