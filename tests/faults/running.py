@@ -105,7 +105,7 @@ def judge(scenario: Scenario, report: Report, ledger: Ledger, seconds: float, le
     if events.made != made or events.made != events.sent + events.rejected + events.pending:
         yield f"the sum of events does not hold: {events}"
     if (events.sent, report.exit_code) != (sent, scenario.exit):
-        yield f"{events.sent} sent and exit {report.exit_code}, not {sent} and {scenario.exit}; stopped: {report.stopped}"
+        yield f"{events.sent} sent and exit {report.exit_code}, not {sent} and {scenario.exit}: {report.stopped}"
     if events.sent > len(stored):
         yield f"{events.sent} events are called sent, {len(stored)} arrived"
     if scenario.exit in (0, 1) and len(stored) != events.sent:

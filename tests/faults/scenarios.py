@@ -90,7 +90,7 @@ def add(name: str, group: str, make: Callable[[], Behaviour], **more: Any) -> No
     SCENARIOS.append(Scenario(name, group, make, **more))
 
 
-# -- a clear refusal that passes: nothing was stored, nothing may come twice ---------------------------------------------
+# -- a clear refusal that passes: nothing was stored, nothing may come twice -----------------------------------------
 
 clear: dict[str, Any] = {"group": "passing refusals", "requests": 8}
 SHORT = 'X-Business-Use-Case-Usage: {"1": [{"call_count": 100, "estimated_time_to_regain_access": 0.01}]}\r\n'
@@ -108,25 +108,35 @@ for name, fault in {
     add(name, make=(lambda fault=fault: once(fault)), **clear)
 
 
-@scenario("http503-retry-after", "told to wait", requests=8)
+@scenario("http503-retry-after", "told to wait", requests=4, count=100, options={"concurrency": 1})
 def _retry_after(exchange: Exchange) -> None:
     exchange.closed_for(0.9)
     exchange.error(503, 2, "Retry-After: 1\r\n")
 
 
-@scenario("http429-retry-after", "told to wait", requests=8)
+@scenario("http429-retry-after", "told to wait", requests=4, count=100, options={"concurrency": 1})
 def _throttled(exchange: Exchange) -> None:
     exchange.closed_for(0.9)
     exchange.answer(429, b"", "Retry-After: 1\r\n")
 
 
-@scenario("http429-retry-after-date", "told to wait", requests=8)
+@scenario("http429-retry-after-date", "told to wait", requests=4, count=100, options={"concurrency": 1})
 def _date(exchange: Exchange) -> None:
     moment = time.time()
     exchange.closed_for(0.9)
     exchange.answer(
         429, b"", f"Date: {formatdate(moment, usegmt=True)}\r\nRetry-After: {formatdate(moment + 2, usegmt=True)}\r\n"
     )
+
+
+@scenario("everyone-waits", "told to wait", count=400, options={"batch_size": 10})
+def _first_only(exchange: Exchange) -> None:
+    time.sleep(0.1)
+    if exchange.number == 1:
+        exchange.closed_for(1.9, grace=0.3)
+        exchange.answer(429, b"", "Retry-After: 2\r\n")
+    else:
+        exchange.accept()
 
 
 for name, header in {
@@ -151,7 +161,7 @@ add(
     requests=4, is_slow=True, seconds=60,
 )  # fmt: skip
 
-# -- stored, but without a clear answer: sent again, each event once more and not more often ------------------------------
+# -- stored, but without a clear answer: sent again, each event once more and not more often -------------------------
 
 
 def stored(then: Callable[[Exchange], None]) -> Callable[[], Behaviour]:
@@ -182,7 +192,7 @@ for name, then in {
 }.items():
     add(name, "unclear, stored", stored(then), twice=ALL, requests=8)
 
-# -- not stored, and without an answer ------------------------------------------------------------------------------------
+# -- not stored, and without an answer -------------------------------------------------------------------------------
 
 for name, fault in {
     "reset-before": lambda e: e.reset(),
@@ -218,7 +228,7 @@ add("hangs", "unclear, stored", stored(Exchange.hang), twice=ALL, requests=8, op
 add("hangs-before", "unclear, not stored", lambda: once(Exchange.hang), requests=8, options={"timeout": 1.0})
 add("closes-idle-connections", "connections", always(Exchange.accept), keep=False, requests=4)
 
-# -- lies -----------------------------------------------------------------------------------------------------------------
+# -- lies ------------------------------------------------------------------------------------------------------------
 
 
 @scenario("under-count", "lies", twice=100, requests=8)
@@ -246,7 +256,7 @@ add(
 )  # fmt: skip
 add("under-count-that-stays", "lies", always(lambda e: e.answer(200, e.received(0))), exit=4, sent=0)
 
-# -- slow and big -----------------------------------------------------------------------------------------------------------
+# -- slow and big ----------------------------------------------------------------------------------------------------
 
 add(
     "slow-answer", "slow",
@@ -287,7 +297,7 @@ add(
     twice=ALL, requests=8,
 )  # fmt: skip
 
-# -- redirects: never followed ------------------------------------------------------------------------------------------------
+# -- redirects: never followed ---------------------------------------------------------------------------------------
 
 for status in (301, 302, 303, 307, 308):
     add(
@@ -296,7 +306,7 @@ for status in (301, 302, 303, 307, 308):
         exit=4, sent=0,
     )  # fmt: skip
 
-# -- a person must act ----------------------------------------------------------------------------------------------------------
+# -- a person must act -----------------------------------------------------------------------------------------------
 
 
 def from_request(first: int, fault: Callable[[Exchange], None], last: int = 10**9) -> Callable[[], Behaviour]:
@@ -325,7 +335,7 @@ add("no-such-pixel", "a person", always(lambda e: e.error(400, 100, error_subcod
 add("version-gone", "a person", always(lambda e: e.error(400, 2635)), exit=4, sent=0)
 add("not-the-api", "a person", always(lambda e: e.answer(404, b"nginx")), exit=4, sent=0)
 
-# -- connections --------------------------------------------------------------------------------------------------------------
+# -- connections -----------------------------------------------------------------------------------------------------
 
 brief = {"patience": 1.0}
 add(
@@ -362,7 +372,7 @@ def _down_at_first(seconds: float) -> Callable[[], Behaviour]:
 add("down-for-three-seconds", "connections", _down_at_first(3))
 add("down-for-ten-seconds", "connections", _down_at_first(10), is_slow=True, seconds=60)
 
-# -- wrong events -------------------------------------------------------------------------------------------------------------------
+# -- wrong events ----------------------------------------------------------------------------------------------------
 
 
 def poison(wrong: Sequence[int]) -> Callable[[], Behaviour]:
@@ -388,7 +398,7 @@ add(
     aging=[11], sent=199, rejected=[11], exit=1,
 )  # fmt: skip
 
-# -- limits and mixtures ---------------------------------------------------------------------------------------------------------------
+# -- limits and mixtures ---------------------------------------------------------------------------------------------
 
 
 def _limited(a_second: int) -> Behaviour:

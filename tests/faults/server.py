@@ -94,9 +94,9 @@ class Exchange:
         """Say nothing until the server ends."""
         self.server.is_over.wait(90)
 
-    def closed_for(self, seconds: float) -> None:
-        """Requests are too early for so many seconds; those that are on their way already are not."""
-        self.server.ledger.closed_from = time.monotonic() + 0.3
+    def closed_for(self, seconds: float, *, grace: float = 0.0) -> None:
+        """Requests are too early for so many seconds; ``grace`` is for those that are on their way already."""
+        self.server.ledger.closed_from = time.monotonic() + grace
         self.server.ledger.closed_until = time.monotonic() + seconds
 
 
@@ -165,9 +165,8 @@ class Server:
         head, _, body = data.partition(b"\r\n\r\n")
         if not head.startswith(b"POST /v25.0/123/events?"):
             self.ledger.elsewhere += 1
-        [size] = [
-            int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
-        ]
+        lines = head.lower().split(b"\r\n")
+        [size] = [int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length")]
         while len(body) < size:
             part = connection.recv(65536)
             if not part:
