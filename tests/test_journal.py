@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import sqlite3
 import stat
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,8 +18,9 @@ from mapper.errors import DeliveryError
 from mapper.journal import Journal, Stretch
 from mapper.ledger import sealed
 
-from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
+from .answering import SETTINGS, Answering, lead, sums_hold, taken
 from .conftest import NOW, SMALL
+from .faults.killing import killed
 
 Compile = Callable[..., mapper.Program]
 
@@ -179,54 +175,6 @@ def test_stretches_join_in_any_order(tmp_path: Path) -> None:
     assert (known.settled, known.lines, known.done, known.open) == (90, 30, [], [])
 
 
-RUNNER = """
-import sys, mapper
-mapping, source, url, journal, dead = sys.argv[1:]
-settings = {"PIXEL_ID": "1", "ACCESS_TOKEN": "abc"}
-report = mapper.send(mapper.load(mapping), source, to=url, settings=settings, now=1772366400, journal=journal,
-                     dead_letters=dead, batch_size=25, concurrency=3)
-sys.exit(report.exit_code)
-"""
-
-
-def test_killed_again_and_again_nothing_is_lost(answering: Callable[..., Answering], tmp_path: Path) -> None:
-    """kill -9 at random moments: every event is accepted, and only what was on its way is accepted twice."""
-    make = random.Random(11)
-    poison = {"id-77", "id-1501"}
-
-    def slow(events: list[dict[str, Any]]) -> tuple[int, Any]:
-        time.sleep(0.02)
-        return (400, invalid(None)) if any(event["event_id"] in poison for event in events) else taken(events)
-
-    server = answering(slow)
-    (tmp_path / "m.yaml").write_text(SMALL)
-    source = tmp_path / "r.jsonl"
-    source.write_text("".join(json.dumps(lead(n)) + "\n" if n % 50 else "broken\n" for n in range(3000)))
-    arguments = [tmp_path / "m.yaml", source, server.url, tmp_path / "journal", tmp_path / "dead.jsonl"]
-    command = [sys.executable, "-c", RUNNER, *map(str, arguments)]
-    kills = 0
-    while kills < 40:
-        process = subprocess.Popen(command)
-        try:
-            code = process.wait(make.uniform(0.5, 1.1) + kills / 20)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-            continue
-        assert code in (0, 1)  # 0 if the last one that was killed had settled everything
-        break
-    else:
-        pytest.fail("the runs never came to an end")
-    assert kills >= 3
-    good = {f"id-{n}" for n in range(3000) if n % 50} - poison
-    counts = Counter(
-        e["event_id"] for events in server.requests for e in events if not poison & {x["event_id"] for x in events}
-    )
-    assert set(counts) == good
-    twice = sum(count - 1 for count in counts.values())
-    assert twice <= kills * 3 * 25
-    letters = [json.loads(line) for line in (tmp_path / "dead.jsonl").read_text().splitlines() if line.endswith("}")]
-    assert {letter["line"] - 1 for letter in letters if "text" in letter} == {n for n in range(3000) if n % 50 == 0}
-    assert {letter["sent"]["event_id"] for letter in letters if "sent" in letter} == poison
-    assert os.path.getsize(tmp_path / "journal") < 200_000
+def test_killed_again_and_again_nothing_is_lost(tmp_path: Path) -> None:
+    """kill -9 at random moments; ``python -m tests.faults --kills 300`` goes on for longer."""
+    assert [wrong for _, wrong in killed(tmp_path, 12) if wrong] == []

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+from .killing import killed
 from .running import run
 from .scenarios import SCENARIOS, Scenario
 
@@ -15,7 +18,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="What a misbehaving destination does.")
     parser.add_argument("names", nargs="*", help="only these scenarios, or groups")
     parser.add_argument("--at-once", type=int, default=8, help="how many at once")
+    parser.add_argument("--kills", type=int, default=0, metavar="N", help="instead, kill runs until so many have died")
     chosen = parser.parse_args()
+    if chosen.kills:
+        return _killed(chosen.kills)
     wanted = [one for one in SCENARIOS if not chosen.names or {one.name, one.group} & set(chosen.names)]
 
     def timed(scenario: Scenario) -> tuple[list[str], float]:
@@ -34,6 +40,18 @@ def main() -> int:
                 print(f"        {one}")
     print(f"{len(wanted) - failed} of {len(wanted)} as they must be, in {time.monotonic() - started:.0f} s")
     return 1 if failed or not wanted else 0
+
+
+def _killed(kills: int) -> int:
+    started, failed = time.monotonic(), 0
+    with tempfile.TemporaryDirectory() as folder:
+        for dead, wrong in killed(Path(folder), kills):
+            failed += bool(wrong)
+            print(f"{'FAILED' if wrong else 'ok    '}  {dead} runs have died", flush=True)
+            for one in wrong:
+                print(f"        {one}")
+    print(f"{kills} deaths in {time.monotonic() - started:.0f} s")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
