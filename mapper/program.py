@@ -420,6 +420,8 @@ def _unreadable(record: Any, error: Exception) -> Refusal:
         return Refusal("not-utf-8", f"the line is not UTF-8 at byte {error.start}")
     if isinstance(record, dict) or not isinstance(record, bytes | str):
         return Refusal("not-json", "the record holds something that JSON cannot say")
+    if isinstance(error, msgspec.ValidationError) and "out of range" in str(error):
+        return Refusal("not-json", "the line holds a number that is too large for JSON")
     if isinstance(error, msgspec.ValidationError):
         return _NOT_AN_OBJECT
     if isinstance(error, RecursionError):

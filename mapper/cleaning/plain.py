@@ -35,6 +35,8 @@ _PRIVATE_4: Final = re.compile(r"10\.|127\.|192\.168\.|169\.254\.|172\.(?:1[6-9]
 """The common case without building an address; whatever does not match is looked at in full."""
 _MILLISECONDS: Final = 100_000_000_000
 """Seconds do not reach this for three thousand years, so it is milliseconds."""
+_BEYOND: Final = _MILLISECONDS * 1000
+"""Nor are these milliseconds."""
 
 
 def text(said: Mapping[str, Any]) -> Check:
@@ -163,7 +165,7 @@ def moment(said: Mapping[str, Any]) -> Check:
         else:
             raise UnusableError("bad-time")
         if not 0 < seconds < _MILLISECONDS:
-            raise UnusableError("milliseconds" if seconds >= _MILLISECONDS else "bad-time")
+            raise UnusableError("milliseconds" if _MILLISECONDS <= seconds < _BEYOND else "bad-time")
         return int(seconds) + int(context.shift)
 
     return check
