@@ -8,9 +8,14 @@
 
 The modules stand in one order, and each imports only those before it:
 
-    errors, document, values, filters, scope, syntax, lowering, expression, schema, cleaning, destination, validation,
-    projection, mapping, compiler, program, source, delivery, journal, dead_letters, report, settings, transport,
-    pipeline, sender, specs, coverage, explain, formatting, editor, instructions, payload, sandbox, cli
+    errors, placing, syntax_errors, document, values, scope, filters, habits, tokens, syntax, building, calling,
+    lowering, expression, schema, cleaning, showing, personal, rules, fields, windows, request, answers,
+    declaration, declared, assembly, wiring, destination, leaves, validation, payload, reference, projection, trees,
+    mapping, tables, nodes, shaping, lowered, shortcuts, parts, lists, parameters, checks, compiler, refusal,
+    matching, results, lanes, program, stepping, explain, streams, source, blocks, worker, workers, reading,
+    delivery, dispatch, ledger, journal, dead_letters, report, metrics, settings, transport, run, pipeline,
+    retrying, receipts, sender, coverage, twins, instructions, guessing, diagnostics, specs, formatting, editor,
+    sandbox, cli
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ import json
 import random
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -178,3 +180,61 @@ def test_stretches_join_in_any_order(tmp_path: Path) -> None:
 def test_killed_again_and_again_nothing_is_lost(tmp_path: Path) -> None:
     """kill -9 at random moments; ``python -m tests.faults --kills 300`` goes on for longer."""
     assert [wrong for _, wrong in killed(tmp_path, 12) if wrong] == []
+
+
+def test_a_damaged_journal_is_right_or_refused(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """One byte of it is changed, anywhere: then nothing is skipped, and nothing is sent twice without being said."""
+    program, server = compiled(), answering(taken)
+    path = tmp_path / "r.jsonl"
+    path.write_text("".join(json.dumps(lead(n)) + "\n" for n in range(60)))
+    more: dict[str, Any] = {"settings": SETTINGS, "now": NOW, "batch_size": 10}
+    mapper.send(program, path, to=server.url, limit=40, journal=tmp_path / "journal", **more)
+    whole = (tmp_path / "journal").read_bytes()
+    chance, refused = random.Random(3), 0
+    for number in range(150):
+        place = chance.randrange(len(whole))
+        damaged = whole[:place] + bytes([whole[place] ^ (1 << chance.randrange(8))]) + whole[place + 1 :]
+        copy = tmp_path / f"copy{number}"
+        copy.write_bytes(damaged)
+        server.requests.clear()
+        try:
+            report = mapper.send(program, path, to=server.url, journal=copy, **more)
+        except DeliveryError:
+            refused += 1
+            assert not server.requests
+            continue
+        if report.stopped is not None:
+            refused += 1
+            continue
+        assert set(accepted(server)) == {f"id-{n}" for n in range(40, 60)}, f"byte {place}"
+    assert 0 < refused < 150
+
+
+def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(answering: Callable[..., Answering], tmp_path: Path) -> None:
+    server = answering(taken)
+    (tmp_path / "m.yaml").write_text(SMALL)
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(lead(n)) + "\n" for n in range(4000)))
+    code = f"""
+import resource, signal, sys, mapper
+if sys.argv[2] != "0":
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+report = mapper.send(mapper.load("m.yaml"), "r.jsonl", to=sys.argv[1], settings={SETTINGS!r}, now={NOW},
+                     journal="journal", batch_size=20, concurrency=2)
+print(report.stopped.message if report.stopped else "")
+sys.exit(report.exit_code)
+"""
+    seen = []
+    for size in ("40000", "60000", "0"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, server.url, size], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        seen.append(done.returncode)
+        assert "Traceback" not in done.stderr or "DeliveryError" in done.stderr, done.stderr
+    assert seen[-1] == 0
+    assert seen[0] in (1, 5)
+    counts = accepted(server)
+    assert len(counts) == 4000
+    assert sum(counts.values()) - 4000 <= 2 * 2 * 20 * 2
