@@ -107,6 +107,8 @@ def judge(scenario: Scenario, report: Report, ledger: Ledger, seconds: float, le
     )  # a stopped run reads less
     if not is_complete or events.made != events.sent + events.rejected + events.pending:
         yield f"the sum of events does not hold: {events}"
+    if events.made < len(ledger.seen):
+        yield f"{len(ledger.seen)} events were on the wire, the report knows of {events.made}"
     if (events.sent, report.exit_code) != (sent, scenario.exit):
         yield f"{events.sent} sent and exit {report.exit_code}, not {sent} and {scenario.exit}: {report.stopped}"
     if events.sent > len(stored):

@@ -23,8 +23,12 @@ Events = list[dict[str, Any]]
 
 @dataclass(slots=True)
 class Ledger:
-    """What arrived. ``stored`` counts by event id; ``unclear`` are those that were stored without a clear answer."""
+    """What arrived. ``stored`` counts by event id; ``unclear`` are those that were stored without a clear answer.
 
+    ``seen`` are the ids of every request that was read, stored or not.
+    """
+
+    seen: set[str] = field(default_factory=set)
     stored: Counter[str] = field(default_factory=Counter)
     unclear: Counter[str] = field(default_factory=Counter)
     bytes_of: dict[str, bytes] = field(default_factory=dict)
@@ -177,4 +181,6 @@ class Server:
             moment = time.monotonic()
             self.ledger.times.append(moment)
             self.ledger.too_early += self.ledger.closed_from < moment < self.ledger.closed_until
-            return Exchange(self.ledger.requests, json.loads(body)["data"], connection, self)
+            events = json.loads(body)["data"]
+            self.ledger.seen.update(str(event["event_id"]) for event in events)
+            return Exchange(self.ledger.requests, events, connection, self)
