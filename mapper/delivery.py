@@ -191,7 +191,8 @@ class _Delivery:
                 self.outcome.pending += suspect.items
                 continue
             fresh = self._fresh(suspect.items)
-            if len(fresh) < len(suspect.items):  # the fault may have been the age of those that are gone
+            is_smaller = len(fresh) < len(suspect.items)  # the fault may have been the age of those that are gone
+            if is_smaller or len(fresh) == 1:
                 yield from self._sent(fresh)
             else:
                 yield from self._search(suspect)
@@ -215,7 +216,9 @@ class _Delivery:
         left, right = suspect.items[:middle], suspect.items[middle:]
         is_well = yield from self._sent(left, suspect.found)
         if is_well and suspect.answer.meaning == "refused" and len(right) > 1:
-            self._suspected(right, suspect)  # the fault must be here: it need not be sent whole again
+            self.suspects.append(
+                replace(suspect, items=right)
+            )  # the fault must be here: it need not be sent whole again
         else:
             yield from self._sent(right, suspect.found)
 
@@ -228,8 +231,8 @@ class _Delivery:
             left, right = items[:middle], items[middle:]
             asked, said = yield from self._asked(left)
             if said is None or len(asked) < len(left):  # the run ends, or something grew too old: begin anew
-                self.outcome.pending += asked
-                self._suspected(right + unknown, suspect)
+                self._answered(asked, said, suspect.found)
+                self.suspects.append(replace(suspect, items=right + unknown))
                 return
             if said.meaning == "accepted":
                 self._accepted(asked, said)
@@ -243,23 +246,25 @@ class _Delivery:
         if unknown:
             yield from self._sent(unknown, suspect.found + 1)
 
-    def _suspected(self, items: list[Item], suspect: _Suspect) -> None:
-        if len(items) == 1:
-            self.alone.append((items[0], suspect.answer))
+    def _refused(self, suspect: _Suspect) -> None:
+        if len(suspect.items) == 1:
+            self.alone.append((suspect.items[0], suspect.answer))
         else:
-            self.suspects.append(_Suspect(items, suspect.answer, suspect.found))
+            self.suspects.append(suspect)
 
     def _sent(self, items: list[Item], found: int = 0) -> Generator[Send | Wait, Answer | None, bool]:
         """Send some items; whether every one of them was accepted. What was refused becomes a suspect."""
         asked, answer = yield from self._asked(items)
+        self._answered(asked, answer, found)
+        return answer is not None and answer.meaning == "accepted" and len(asked) == len(items)
+
+    def _answered(self, asked: list[Item], answer: Answer | None, found: int) -> None:
         if answer is None:
             self.outcome.pending += asked
         elif answer.meaning == "accepted":
             self._accepted(asked, answer)
-            return len(asked) == len(items)
         else:
-            self._suspected(asked, _Suspect(asked, answer, found))
-        return False
+            self._refused(_Suspect(asked, answer, found))
 
     def _accepted(self, items: list[Item], answer: Answer) -> None:
         self.outcome.accepted += items
