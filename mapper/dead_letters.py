@@ -35,6 +35,7 @@ class DeadLetters:
         self.written = 0
         self._origin = origin
         self._file: BinaryIO | None = None
+        self._is_broken = False
 
     def check(self) -> None:
         """See that the file could be written, before anything is sent.
@@ -83,9 +84,13 @@ class DeadLetters:
                 self._file = self._opened()
             self._file.write(_encode({**letter, **_kept(line.data)}) + b"\n")
         except OSError as error:
-            message = f"dead letters cannot be written to {self.path}: {error.strerror}"
-            raise DeliveryError("dead-letters", message, 5, "Make room, and run it again.") from None
+            raise self._broken(error) from None
         self.written += 1
+
+    def _broken(self, error: OSError) -> DeliveryError:
+        self._is_broken = True
+        message = f"dead letters cannot be written to {self.path}: {error.strerror}"
+        return DeliveryError("dead-letters", message, 5, "Make room, and run it again.")
 
     def _opened(self) -> BinaryIO:
         assert self.path is not None
@@ -95,14 +100,30 @@ class DeadLetters:
         return os.fdopen(descriptor, "ab")
 
     def flush(self) -> None:
-        """Hand everything to the operating system."""
-        if self._file is not None:
+        """Hand everything to the operating system.
+
+        raises  DeliveryError (exit code 5) if it does not take it
+        """
+        if self._file is None:
+            return
+        try:
             self._file.flush()
+        except OSError as error:
+            raise self._broken(error) from None
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._file is not None:
+        """Let go of the file.
+
+        raises  DeliveryError (exit code 5) if its end cannot be written, unless that was said before
+        """
+        if self._file is None:
+            return
+        was_broken = self._is_broken
+        try:
             self._file.close()
+        except OSError as error:
+            if not was_broken:
+                raise self._broken(error) from None
 
     def __enter__(self) -> DeadLetters:
         return self

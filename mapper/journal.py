@@ -16,13 +16,13 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
 from . import ledger
 from .delivery import Item
@@ -53,8 +53,9 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An event that must not be lost although its record cannot be read again."""
+    """An event that must not be lost although its record cannot be read again; the so manyth of its stretch."""
 
+    number: int
     line: int
     name: str
     key: str
@@ -63,9 +64,9 @@ class Kept:
     encoded: bytes
 
     @classmethod
-    def of(cls, item: Item) -> Kept:
+    def of(cls, number: int, item: Item) -> Kept:
         origin = item.origin
-        return cls(origin.line.number, origin.name, origin.key, origin.time, item.expires, item.encoded)
+        return cls(number, origin.line.number, origin.name, origin.key, origin.time, item.expires, item.encoded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,10 @@ class Journal:
         )
         for file, start, end, count, mark, sent in self._db.execute(query, (_STREAM,)).fetchall():
             self._refuse_late(count, sent)
-            of = "SELECT line, name, key, time, expires, encoded FROM kept WHERE file = ? AND start = ? ORDER BY number"
+            of = (
+                "SELECT number, line, name, key, time, expires, encoded FROM kept"
+                " WHERE file = ? AND start = ? ORDER BY number"
+            )
             kept = tuple(Kept(*row) for row in self._db.execute(of, (file, start)).fetchall())
             found.append(LeftOver(file, Stretch(start, end, count, mark), kept))
         return found
@@ -276,7 +280,7 @@ class Journal:
 
     def _check(self, path: Path, settled: int) -> str:
         """A hash of the last bytes before ``settled``; "" for a packed file, whose offsets are those of its content."""
-        with path.open("rb") as opened:
+        with _input(path) as opened:
             if opened.read(2) == b"\x1f\x8b":
                 return ""
             opened.seek(max(0, settled - _CHECKED))
@@ -288,19 +292,14 @@ class Journal:
         It need not outlive a power cut, only the process: without it the stretch is sent again all the same. Unless it
         cannot be read again, and is ``kept``: then it is on disk before this returns.
         """
-        try:
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if kept else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._written("FULL" if kept else "NORMAL"):
             self._take_over(file, stretch)
             self._note(file, stretch, "open")
             rows = (
-                (file, stretch.start, number, one.line, one.name, one.key, one.time, one.expires, one.encoded)
-                for number, one in enumerate(kept)
+                (file, stretch.start, one.number, one.line, one.name, one.key, one.time, one.expires, one.encoded)
+                for one in kept
             )
             self._db.executemany(ledger.INSERT["kept"], rows)
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise self._broken(error) from None
 
     def _note(self, file: int, stretch: Stretch, state: str) -> None:
         values = (file, stretch.start, stretch.end, stretch.lines, state, self._clock(), stretch.mark)
@@ -311,9 +310,10 @@ class Journal:
         query = "SELECT start, end, lines, sent FROM ranges WHERE file = ? AND state = 'open' AND start < ? AND end > ?"
         for start, end, lines, sent in self._db.execute(query, (file, stretch.end, stretch.start)).fetchall():
             self._db.execute("DELETE FROM ranges WHERE file = ? AND start = ?", (file, start))
-            if end > stretch.end:
-                rest = (file, stretch.end, end, lines, "open", sent, "")
-                self._db.execute(ledger.INSERT["ranges"], rest)
+            for first, last in ((start, stretch.start), (stretch.end, end)):
+                if first < last:  # how many lines it has is only said, never relied on
+                    rest = (file, first, last, round(lines * (last - first) / (end - start)), "open", sent, "")
+                    self._db.execute(ledger.INSERT["ranges"], rest)
 
     def settle(
         self,
@@ -327,9 +327,7 @@ class Journal:
 
         erased   single events that are settled and were kept: the start of their stretch, and their place in it
         """
-        try:
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._written("FULL"):
             query = "DELETE FROM kept WHERE file = ? AND start = ? AND number = ?"
             self._db.executemany(query, [(file, *row) for row in erased])
             for stretch in stretches:
@@ -337,9 +335,21 @@ class Journal:
                 self._db.execute("DELETE FROM kept WHERE file = ? AND start = ?", (file, stretch.start))
                 self._note(file, stretch, "done")
             self._join(file, path)
+
+    @contextmanager
+    def _written(self, synchronous: str) -> Iterator[None]:
+        """All of what is done within, or nothing of it."""
+        try:
+            self._db.execute(f"PRAGMA synchronous = {synchronous}")
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise self._broken(error) from None
+        except BaseException as error:
+            with suppress(sqlite3.Error):  # so that what is settled later can still be written down
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise self._broken(error) from None
+            raise
 
     def _join(self, file: int, path: Path | None) -> None:
         """Make what is settled without a gap one number, and tell the file by it."""
@@ -398,8 +408,19 @@ def settled(journal: Path, path: Path) -> Progress | None:
 
 
 def _start(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
+    with _input(path) as file:
         return file.read(size)
+
+
+@contextmanager
+def _input(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:  # it was there when the run began
+        message = f"{path} cannot be read any more: {error.strerror}"
+        hint = "Put it back, and run it again. What was settled stays settled."
+        raise DeliveryError("unreadable", message, 5, hint) from None
 
 
 def _digest(data: bytes) -> str:

@@ -11,6 +11,7 @@ from typing import Unpack
 from . import report as reports
 from .dead_letters import DeadLetters
 from .dispatch import Notify, Switch
+from .errors import DeliveryError
 from .journal import Journal
 from .program import Program
 from .report import Report
@@ -50,7 +51,8 @@ def send(
     on_note          called with what happens, a word and its fields; also from other threads
     switch           ends the run early
     journal          a file that keeps what is settled: a run that was killed goes on where it was, and a finished one
-                     sends nothing again. What comes through a pipe is kept in it until it is settled
+                     sends nothing again. What comes through a pipe is kept in it until it is settled. Not for an
+                     iterable of records, of which nobody knows whether it is the same: that is what a Sender is for
     options          see ``Options``
     raises           DeliveryError if nothing can be sent at all; what ends a run midway is in the report
     """
@@ -58,6 +60,9 @@ def send(
     run = Run(program, Options(**options), DeadLetters(Path(dead_letters) if dead_letters else None), now)
     run.on_progress, run.on_note = on_progress, on_note or run.on_note
     run.switch = switch or run.switch
+    if journal is not None and any(one.records is not None for one in given):
+        hint = "Name a file, or hand the records to a mapper.Sender, which keeps what it was given."
+        raise DeliveryError("journal-records", "a journal is for files and pipes, not for records in memory", 2, hint)
     run.check(given, is_test=test_event_code is not None or bool(to))
     return execute(
         run, given, to=to, settings=settings, test_event_code=test_event_code, dry_run=dry_run, journal=journal

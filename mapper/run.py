@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypedDict
 
 from .answers import Answer
@@ -20,11 +20,12 @@ from .dead_letters import DeadLetters
 from .delivery import INTERRUPTED, PATIENCE, Item, Origin, Outcome
 from .dispatch import CONCURRENCY, GRACE, Dispatcher, Notify, Switch
 from .errors import DeliveryError
-from .journal import Journal, Kept, Progress, Stretch
+from .job import Job, joined
+from .journal import Journal, Kept, Progress
 from .program import Program
 from .reading import mapped
 from .report import Tally
-from .results import Refusal, Result
+from .results import Result
 from .source import STDIN, Input, Line
 from .transport import DEADLINE
 from .workers import Workers
@@ -84,34 +85,6 @@ class AsKeywords(TypedDict, total=False):
     patience: float
 
 
-@dataclass(slots=True)
-class _Job:
-    """A stretch of an input on its way: it is settled when all its events are, and only then are its refusals kept."""
-
-    path: Path | None
-    file: int | None
-    start: int = 0
-    end: int = 0
-    lines: int = 0
-    size: int = 0
-    mark: str = ""
-    since: float = 0.0
-    items: list[Item] = field(default_factory=list)
-    refused: list[tuple[Line, Sequence[Refusal]]] = field(default_factory=list)
-    rejected: list[tuple[Item, Answer]] = field(default_factory=list)
-    parts: int = 0
-    is_clean: bool = True
-    is_replay: bool = False
-
-    @property
-    def stretch(self) -> Stretch:
-        return Stretch(self.start, self.end, self.lines, self.mark)
-
-    def follows(self) -> _Job:
-        """The stretch after this one."""
-        return _Job(self.path, self.file, self.end, self.end, is_replay=self.is_replay)
-
-
 class Run:
     """One run over some inputs.
 
@@ -132,8 +105,8 @@ class Run:
         self.dispatcher: Dispatcher | None = None
         most = program.destination.batch.max_events
         self.size = max(1, min(options.batch_size or most, most))
-        self._job = _Job(None, None)
-        self._running: dict[Future[Outcome], _Job] = {}
+        self._job = Job(None, None)
+        self._running: dict[Future[Outcome], Job] = {}
         self._shown = 0.0
         self._hash: Any = None
         self._before = 0
@@ -171,19 +144,28 @@ class Run:
             self.tally.size = 0
         self.on_note("started", {"files": [one.name for one in given]})
         with Workers(self.program, self.options.workers) as workers:
-            try:
+            with self._trouble_ends_it():
                 self._left_over()
                 for one in given:
                     self._input(one, workers, is_last=one is given[-1])
-            except DeliveryError as error:
-                self._stop(error.code, error.message, error.hint, error.exit_code)
-                if error.exit_code == 5 and self.dispatcher is not None:
-                    self.dispatcher.halt()
-                self._dispatch()
+            with self._trouble_ends_it():
+                self._dispatch()  # what had been read when something else went wrong
             self._finish()
+            with self._trouble_ends_it():
+                self.letters.flush()
         self.tally.finish()
         if self.switch.is_off():
             self.tally.stop("interrupted", "the run was interrupted", "Run it again.", self.switch.exit_code)
+
+    @contextmanager
+    def _trouble_ends_it(self) -> Iterator[None]:
+        """An input that cannot be read ends the reading; a disk that cannot be written to the sending as well."""
+        try:
+            yield
+        except DeliveryError as error:
+            self._stop(error.code, error.message, error.hint, error.exit_code)
+            if error.exit_code == 5 and self.dispatcher is not None:
+                self.dispatcher.halt()
 
     def _finish(self) -> None:
         """Wait for what is on its way; once the run is to stop, only so long as a request may take."""
@@ -205,9 +187,10 @@ class Run:
     def _left_over(self) -> None:
         """Send first what an earlier run read through a pipe and did not bring to its end."""
         for left in self.journal.left_over() if self.journal is not None else ():
-            self._job = _Job(None, left.file, left.stretch.start, left.stretch.end, left.stretch.lines)
+            self._job = Job(None, left.file, left.stretch.start, left.stretch.end, left.stretch.lines)
             self._job.mark = left.stretch.mark
             for kept in left.kept:
+                self._job.kept[len(self._job.items)] = kept.number
                 line = Line(STDIN, kept.line, left.stretch.start, b"")
                 origin = Origin(line, kept.name, kept.key, kept.time, True)
                 self._job.items.append(Item(kept.encoded, kept.expires, origin))
@@ -229,7 +212,7 @@ class Run:
 
     def _read(self, one: Input, workers: Workers) -> None:
         known = self._known(one)
-        self._job = _Job(one.path if known is not None else None, known.file if known is not None else None)
+        self._job = Job(one.path if known is not None else None, known.file if known is not None else None)
         self._job.is_replay = one.path is not None and self.program.replay(one.path) is not None
         for line, result in mapped(
             self.program, one, workers, self.clock, known.is_done if known is not None else _never, self._idle
@@ -252,8 +235,6 @@ class Run:
             self._take(line, result, known is not None and known.was_sent(line.offset))
             if self._is_full() or self._is_due(one):
                 self._dispatch()
-                while len(self._running) > self.options.concurrency + 1 and not self._is_ended:
-                    self._collect(0.2)
             if self._is_enough:
                 break
             if self.tally.records.read % 256 == 0:
@@ -326,26 +307,43 @@ class Run:
     # -- sending ---------------------------------------------------------------------------------------------------
 
     def _dispatch(self, *, again: bool = False) -> None:
-        """Send what has been read: written down as on its way before the first byte leaves."""
+        """Send what has been read: written down as on its way before the first byte leaves.
+
+        First there must be room, so that no more comes twice after a kill than so many requests hold. While there is
+        none, nothing more is read.
+        """
         job, self._job = self._job, self._job.follows()
         if job.end == job.start and not job.lines:
             return
-        if self.dispatcher is not None and self._is_ended:
-            job.is_clean = False
-        if not job.items or self.dispatcher is None or not job.is_clean:
+        while len(self._running) >= self.options.concurrency and not self._is_ended:
+            self._collect(0.2)
+        is_ended = self.dispatcher is None or self._is_ended
+        is_journalled = self.journal is not None and job.file is not None
+        if is_ended and is_journalled and job.path is not None:
+            return  # the next run begins here
+        if not job.items or (is_ended and not is_journalled):
             self._settle(job)
             return
-        if self.journal is not None and job.file is not None and not again:
-            kept: list[Kept] = []
-            if job.path is None:
-                self._write_refused(job)
-                kept = [Kept.of(item) for item in job.items]
-            self.journal.begin(job.file, job.stretch, kept)
+        if not again:
+            self._begin(job)
+        if is_ended or self.dispatcher is None:
+            return
         for start in range(0, len(job.items), self.size):
             job.parts += 1
             items = job.items[start : start + self.size]
             self.tally.in_flight += len(items)
             self._running[self.dispatcher.submit(items)] = job
+
+    def _begin(self, job: Job) -> None:
+        """Write down that a stretch is on its way; of a pipe its events as well, for nobody can read them again."""
+        if self.journal is None or job.file is None:
+            return
+        kept: list[Kept] = []
+        if job.path is None:
+            self._write_refused(job)
+            kept = [Kept.of(place, item) for place, item in enumerate(job.items)]
+            job.kept = {place: place for place in range(len(kept))}
+        self.journal.begin(job.file, job.stretch, kept)
 
     def _collect(self, seconds: float) -> None:
         """Count the deliveries that are done; waits for one, but not for more than so many seconds."""
@@ -355,14 +353,10 @@ class Run:
             self._count(outcome)
             job.parts -= 1
             job.rejected += outcome.rejected
-            job.is_clean = job.is_clean and not outcome.pending
+            job.pending += outcome.pending
             if not job.parts:
-                try:
+                with self._trouble_ends_it():  # what is on its way still comes in
                     self._settle(job)
-                except DeliveryError as error:  # a full disk: what is on its way still comes in, nothing more is sent
-                    assert self.dispatcher is not None
-                    self.dispatcher.halt()
-                    self._stop(error.code, error.message, error.hint, error.exit_code)
         self._show()
 
     def _count(self, outcome: Outcome) -> None:
@@ -378,19 +372,37 @@ class Run:
             said = f"{answer.message} [{answer.code}]" if answer.message else answer.code
             self._stop(answer.reason or "stopped", said, answer.remedy, outcome.stop.exit_code)
 
-    def _settle(self, job: _Job) -> None:
-        """A stretch is at its end. With a journal, what is not settled is left to the next run, its refusals too."""
-        is_journalled = self.journal is not None and job.file is not None
-        if is_journalled and not job.is_clean:
+    def _settle(self, job: Job) -> None:
+        """A stretch is at its end. With a journal, what of it is not settled is left to the next run."""
+        journal, file = self.journal, job.file
+        if journal is not None and file is not None and job.pending:
+            self._settle_some(job, journal, file)
             return
+        self._write_letters(job)
+        if journal is not None and file is not None:
+            journal.settle(file, [job.stretch], job.path)
+
+    def _settle_some(self, job: Job, journal: Journal, file: int) -> None:
+        """Some events of a stretch are pending: what must not be sent again is what is settled in the journal.
+
+        Of a file that are lines that gave events, all of which are settled; of a pipe it is single events.
+        """
+        if job.path is None:
+            self._write_letters(job)
+            journal.settle(file, (), erased=[(job.start, place) for place in job.settled_places()])
+            return
+        settled = job.settled_lines()
+        job.only(settled)
+        self._write_letters(job)
+        journal.settle(file, joined(settled.values()), job.path)
+
+    def _write_letters(self, job: Job) -> None:
         self._write_refused(job)
         for item, answer in job.rejected:
             self.letters.event(item, answer)
-        if self.journal is not None and job.file is not None:
-            self.letters.flush()
-            self.journal.settle(job.file, [job.stretch], job.path)
+        self.letters.flush()
 
-    def _write_refused(self, job: _Job) -> None:
+    def _write_refused(self, job: Job) -> None:
         """Keep the records that were refused; those of a pipe before anything is sent, as they cannot be read again."""
         for line, problems in job.refused:
             if self.letters.path is None:

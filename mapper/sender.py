@@ -63,7 +63,7 @@ class _Stand:
     """What belongs to an event that is not settled."""
 
     group: _Group
-    index: int
+    place: int
     receipt: Receipt | None
 
 
@@ -181,8 +181,10 @@ class Sender:
             if items:
                 stretch = Stretch(start, self._count, self._count - start)
                 if self._journal is not None:
-                    self._journal.begin(self._stream, stretch, [Kept.of(item) for item, _ in items])
-                self._wait_for_their_turn(_Group(self._stream, stretch, len(items)), items)
+                    kept = [Kept.of(place, item) for place, (item, _) in enumerate(items)]
+                    self._journal.begin(self._stream, stretch, kept)
+                group = _Group(self._stream, stretch, len(items))
+                self._wait_for_their_turn(group, items, range(len(items)))
         return receipts
 
     def _taken(self, record: Any, result: Result) -> list[Item]:
@@ -197,12 +199,14 @@ class Sender:
             for event in result.events
         ]
 
-    def _wait_for_their_turn(self, group: _Group, items: Sequence[tuple[Item, Receipt | None]]) -> None:
+    def _wait_for_their_turn(
+        self, group: _Group, items: Sequence[tuple[Item, Receipt | None]], places: Sequence[int]
+    ) -> None:
         if not self._open.waiting:
             self._open.since = time.monotonic()
-        for index, (item, receipt) in enumerate(items):
+        for place, (item, receipt) in zip(places, items, strict=True):
             self._open.waiting.append(item)
-            self._open.stands[id(item)] = _Stand(group, index, receipt)
+            self._open.stands[id(item)] = _Stand(group, place, receipt)
         self._changed.notify_all()
 
     def _take_over(self, journal: Journal) -> None:
@@ -215,7 +219,8 @@ class Sender:
                 self._tally.events.made += 1
                 self._tally.carried[kept.name, 0] += 1
             with self._changed:
-                self._wait_for_their_turn(_Group(left.file, left.stretch, len(items)), items)
+                group = _Group(left.file, left.stretch, len(items))
+                self._wait_for_their_turn(group, items, [kept.number for kept in left.kept])
 
     def _refuse_if_stopped(self) -> None:
         if os.getpid() != self._process:
@@ -295,7 +300,7 @@ class Sender:
         for stand, _ in stands:
             group = stand.group
             group.left -= 1
-            erased.setdefault(group.file, []).append((group.stretch.start, stand.index))
+            erased.setdefault(group.file, []).append((group.stretch.start, stand.place))
             if not group.left:
                 whole.setdefault(group.file, []).append(group.stretch)
         if self._journal is not None:

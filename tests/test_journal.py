@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -23,6 +24,7 @@ from mapper.ledger import sealed
 from .answering import SETTINGS, Answering, lead, sums_hold, taken
 from .conftest import NOW, SMALL
 from .faults.killing import killed
+from .faults.points import every_point
 
 Compile = Callable[..., mapper.Program]
 
@@ -180,6 +182,82 @@ def test_stretches_join_in_any_order(tmp_path: Path) -> None:
 def test_killed_again_and_again_nothing_is_lost(tmp_path: Path) -> None:
     """kill -9 at random moments; ``python -m tests.faults --kills 300`` goes on for longer."""
     assert [wrong for _, wrong in killed(tmp_path, 12) if wrong] == []
+
+
+def test_a_run_that_is_asked_to_end_leaves_nothing_on_its_way(tmp_path: Path) -> None:
+    assert [wrong for _, wrong in killed(tmp_path, 6, by=signal.SIGTERM) if wrong] == []
+
+
+def test_a_run_may_end_or_lose_its_disk_at_any_step(tmp_path: Path) -> None:
+    """``python -m tests.faults --points`` tries every step, not only some."""
+    found = list(every_point(tmp_path, stride=6))
+    assert len(found) > 40
+    assert [one for one in found if one[2]] == []
+
+
+@pytest.mark.parametrize("is_pipe", [False, True])
+def test_what_was_accepted_of_a_batch_that_is_pending_is_not_sent_again(
+    compiled: Compile,
+    answering: Callable[..., Answering],
+    records: Path,
+    is_pipe: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An event is wrong, and the token ends while it is looked for: half of the batch is accepted, half is not."""
+    count, arrived = [0], Counter[str]()
+
+    def answer(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        count[0] += 1
+        ids = [event["event_id"] for event in events]
+        if count[0] == 4:
+            return 401, {"error": {"message": "expired", "type": "OAuthException", "code": 190}}
+        if "id-10" in ids:
+            return 400, {"error": {"message": "no", "type": "OAuthException", "code": 100, "error_subcode": 2804050}}
+        arrived.update(ids)
+        return taken(events)
+
+    program, server = compiled(), answering(answer)
+    more: dict[str, Any] = {"batch_size": 100, "concurrency": 1}
+    more |= {"settings": SETTINGS, "journal": records.with_name("journal"), "now": NOW, "dead_letters": None}
+    pipe = subprocess.Popen(["cat", records], stdout=subprocess.PIPE, text=True)
+    monkeypatch.setattr("sys.stdin", pipe.stdout)
+    first = mapper.send(program, "-" if is_pipe else records, to=server.url, **more)
+    pipe.kill()
+    pipe.communicate()
+    assert (first.exit_code, first.events.sent) == (4, 50)
+    nothing = subprocess.Popen(["true"], stdout=subprocess.PIPE, text=True)
+    monkeypatch.setattr("sys.stdin", nothing.stdout)
+    second = mapper.send(program, "-" if is_pipe else records, to=server.url, **more)
+    nothing.communicate()
+    assert (second.events.rejected, second.events.pending) == (1, 0)
+    assert second.events.sent == (first.events.made if is_pipe else 250) - 51
+    assert len(arrived) == first.events.made - 1 if is_pipe else 249
+    assert set(arrived.values()) == {1}
+
+
+def test_a_journal_is_not_for_records_in_memory(compiled: Compile, tmp_path: Path) -> None:
+    with pytest.raises(DeliveryError, match="not for records in memory"):
+        mapper.send(compiled(), [lead(1)], settings=SETTINGS, journal=tmp_path / "journal")
+
+
+def test_an_input_that_vanishes_meanwhile_ends_the_run(
+    compiled: Compile, answering: Callable[..., Answering], records: Path
+) -> None:
+    moved: list[Path] = []
+
+    def answer(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        if not moved:
+            moved.append(records.rename(records.with_name("elsewhere.jsonl")))
+        return taken(events)
+
+    program, server = compiled(), answering(answer)
+    report = run(program, records, server)
+    assert report.stopped is not None
+    assert (report.stopped.code, report.exit_code) == ("unreadable", 5)
+    moved[0].rename(records)
+    run(program, records, server)
+    assert len(accepted(server)) == 250
+    assert sum(accepted(server).values()) <= 250 + 3 * 20
 
 
 def test_a_damaged_journal_is_right_or_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from .killing import killed
+from .points import every_point
 from .running import run
 from .scenarios import SCENARIOS, Scenario
 
@@ -19,9 +21,13 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="only these scenarios, or groups")
     parser.add_argument("--at-once", type=int, default=8, help="how many at once")
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="instead, kill runs until so many have died")
+    parser.add_argument("--by", default="SIGKILL", help="kill them with this signal: SIGKILL, SIGTERM, SIGINT")
+    parser.add_argument("--points", action="store_true", help="instead, end a run at each of its steps in turn")
     chosen = parser.parse_args()
     if chosen.kills:
-        return _killed(chosen.kills)
+        return _killed(chosen.kills, signal.Signals[chosen.by])
+    if chosen.points:
+        return _at_every_point()
     wanted = [one for one in SCENARIOS if not chosen.names or {one.name, one.group} & set(chosen.names)]
 
     def timed(scenario: Scenario) -> tuple[list[str], float]:
@@ -42,16 +48,27 @@ def main() -> int:
     return 1 if failed or not wanted else 0
 
 
-def _killed(kills: int) -> int:
+def _killed(kills: int, by: int) -> int:
     started, failed = time.monotonic(), 0
     with tempfile.TemporaryDirectory() as folder:
-        for dead, wrong in killed(Path(folder), kills):
+        for dead, wrong in killed(Path(folder), kills, by=by):
             failed += bool(wrong)
             print(f"{'FAILED' if wrong else 'ok    '}  {dead} runs have died", flush=True)
             for one in wrong:
                 print(f"        {one}")
     print(f"{kills} deaths in {time.monotonic() - started:.0f} s")
     return 1 if failed else 0
+
+
+def _at_every_point() -> int:
+    started, count, failed = time.monotonic(), 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, at, wrong in every_point(Path(folder)):
+            count, failed = count + 1, failed + bool(wrong)
+            for one in wrong:
+                print(f"FAILED  {kind} at step {at}: {one}", flush=True)
+    print(f"{count - failed} of {count} as they must be, in {time.monotonic() - started:.0f} s")
+    return 1 if failed or not count else 0
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 After each death the journal must be whole; once a run comes to its end every event was accepted, every refused record
 is in the dead letters, and nothing came twice but what was on its way at a death or had no clear answer, and that with
-the same bytes.
+the same bytes. A run that is asked to end (SIGTERM, SIGINT) must end soon, say so, and leave nothing on its way.
 """
 
 from __future__ import annotations
@@ -29,26 +29,30 @@ POISON = frozenset({"id-77", "id-1501"})
 
 RUNNER = f"""
 import sys, mapper
+from mapper.cli.send import signals
+from mapper.pipeline import Switch
 mapping, source, url, journal, dead = sys.argv[1:]
-report = mapper.send(mapper.load(mapping), source, to=url, settings={SETTINGS!r}, journal=journal,
-                     dead_letters=dead, batch_size={BATCH}, concurrency={AT_ONCE})
+switch = Switch()
+with signals(switch):
+    report = mapper.send(mapper.load(mapping), source, to=url, settings={SETTINGS!r}, journal=journal,
+                         dead_letters=dead, batch_size={BATCH}, concurrency={AT_ONCE}, switch=switch)
 sys.exit(report.exit_code)
 """
 
 
-def killed(folder: Path, kills: int, seed: int = 1) -> Iterator[tuple[int, list[str]]]:
+def killed(folder: Path, kills: int, seed: int = 1, by: int = signal.SIGKILL) -> Iterator[tuple[int, list[str]]]:
     """Round after round, each to its end: how many have died so far, and what went wrong in this round."""
     chance, dead = random.Random(seed), 0
     while dead < kills:
         place = folder / str(dead)
         place.mkdir()
-        died, wrong = _round(place, chance, kills - dead)
+        died, wrong = _round(place, chance, kills - dead, by)
         dead += died
         yield dead, wrong
         shutil.rmtree(place)
 
 
-def _round(place: Path, chance: random.Random, most: int) -> tuple[int, list[str]]:
+def _round(place: Path, chance: random.Random, most: int, by: int) -> tuple[int, list[str]]:
     """One file of records, sent by runs that are killed until one of them comes to its end."""
     misbehaving = chaos(chance.randrange(10**6))()
 
@@ -75,11 +79,18 @@ def _round(place: Path, chance: random.Random, most: int) -> tuple[int, list[str
                 code = process.wait(patience)
                 break
             except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
+                process.send_signal(by)
+                asked = time.monotonic()
+                code = process.wait()
                 died += 1
                 wrong += _unreadable(place, died)
-        wrong += _judged(place, server, died, code)
+                if by != signal.SIGKILL and code not in (0, 1, 128 + by, -by):  # -by: before the handler was in place
+                    wrong.append(f"a run that was asked to end ended with {code}")
+                if time.monotonic() - asked > 20:
+                    wrong.append(f"a run that was asked to end took {time.monotonic() - asked:.0f} s")
+                if code in (0, 1):
+                    break
+        wrong += _judged(place, server, died if by == signal.SIGKILL else 0, code)
     finally:
         server.close()
     return died, wrong
