@@ -113,9 +113,14 @@ class Dispatcher:
         return self._is_halted or self._switch.is_off()
 
     def close(self) -> None:
-        """End the threads once they have nothing more to do. Does not wait."""
+        """End the threads once they have nothing more to do. Waits a second at most for what is still on its way."""
+        self.halt()
         for _ in self._threads:
             self._tasks.put(None)
+        until = time.monotonic() + 1.0
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, until - time.monotonic()))
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:

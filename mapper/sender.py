@@ -348,10 +348,10 @@ class Sender:
                         stand.receipt.close()
             self._thread.join(1.0)
             self._dispatcher.close()
-            self._letters.close()
+            self._connection.close()
             if self._journal is not None:
                 self._journal.close()
-            self._connection.close()
+            self._letters.close()
         return self.report()
 
     def __enter__(self) -> Sender:

@@ -33,7 +33,7 @@ def _patiently(scenario: Scenario) -> list[str]:
     """On a machine that has much else to do a scenario may take longer; what comes of it is the same."""
     options = {**scenario.options}
     if options.get("timeout", 10.0) < 10.0:
-        options["timeout"] *= 2
+        options["timeout"] *= 4
     return run(replace(scenario, seconds=300.0, options=options))
 
 
