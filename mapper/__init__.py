@@ -12,7 +12,7 @@ The modules stand in one order, and each imports only those before it:
     lowering, expression, schema, cleaning, showing, personal, rules, fields, windows, request, answers,
     declaration, declared, assembly, wiring, destination, leaves, validation, payload, reference, projection, trees,
     mapping, tables, nodes, shaping, lowered, shortcuts, parts, lists, parameters, checks, compiler, refusal,
-    matching, results, lanes, program, stepping, explain, streams, source, blocks, worker, workers, reading,
+    matching, results, glances, lanes, program, stepping, explain, streams, source, blocks, worker, workers, reading,
     delivery, dispatch, ledger, journal, job, dead_letters, report, metrics, settings, transport, run, pipeline,
     retrying, receipts, sender, coverage, twins, instructions, guessing, diagnostics, specs, formatting, editor,
     sandbox, cli

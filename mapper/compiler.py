@@ -103,43 +103,11 @@ def compile_mapping(spec: MappingSpec, *, full: bool = False) -> Compiled:
     """
     problems: list[Problem] = []
     destination = _destination(spec, problems)
-    compiled = _Compiler(spec, destination, problems).compile(full)
+    compiled = Compiler(spec, destination, problems).compile(full)
     problems = sorted(set(problems))
     if any(problem.level == "error" for problem in problems):
         raise MappingError(problems)
     return compiled
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """When events happened, worked out alone: for records of which no event could be made.
-
-    functions  event -> ``(record, context)`` -> Unix seconds or None; events of a loop have none
-    """
-
-    projection: Projection
-    functions: Mapping[str, Callable[..., Any]]
-
-
-def compile_times(spec: MappingSpec, destination: Destination) -> Times:
-    """Compile only what gives each event its time."""
-    compiler = _Compiler(spec, destination, [])
-    for name, place in spec.lets:
-        compiler.expressions.declare(name, place)
-    role, bodies = destination.roles.time, {}
-    for event in spec.events:
-        leaf = event.parameters.children.get(role or "")
-        if not isinstance(leaf, Leaf) or event.part("for") is not None:
-            continue
-        expression = compiler.expressions.value(leaf.place, compiler.expressions.top)
-        if expression is not None and expression.constant is MISSING:
-            expression.whole()
-            bodies[event.key] = compiler.prepared(destination.fields[role or ""], leaf, expression)
-    lets = [let.expression.node for let in compiler.expressions.lets.values()]
-    projection = Projection(compiler.root, nodes.within([*bodies.values(), *lets], Access), full=False)
-    assembler = _Assembler(compiler.expressions, projection, compiler.functions, spec.document.file)
-    functions = {key: assembler.function("time", ("r", "ctx"), [[nodes.give(body)]], 1) for key, body in bodies.items()}
-    return Times(projection, functions)
 
 
 def _destination(spec: MappingSpec, problems: list[Problem]) -> Destination:
@@ -176,7 +144,9 @@ class _Draft:
     rules: tuple[Rule, ...] = ()
 
 
-class _Compiler:
+class Compiler:
+    """Lowers what a mapping declares."""
+
     def __init__(self, spec: MappingSpec, destination: Destination, problems: list[Problem]) -> None:
         self.spec = spec
         self.destination = destination
@@ -201,15 +171,15 @@ class _Compiler:
         for name, place in self.spec.lets:
             if checks.name_of_let(name, place, self.problems):
                 self.expressions.declare(name, place)
-        gate = self._gate()
+        gate = self.gate()
         drafts = [draft for draft in map(self._event, self.spec.events) if draft is not None]
-        checks.whole_mapping(self.spec, self.destination, self.expressions, self._trees(gate, drafts), self.problems)
+        checks.whole_mapping(self.spec, self.destination, self.expressions, self.trees_of(gate, drafts), self.problems)
         if any(problem.level == "error" for problem in self.problems):
             raise MappingError(sorted(set(self.problems)))
         lets = [let.expression.node for let in self.expressions.lets.values()]
-        accesses = nodes.within([*self._trees(gate, drafts), *lets], Access)
+        accesses = nodes.within([*self.trees_of(gate, drafts), *lets], Access)
         projection = Projection(self.root, accesses, full=full)
-        assembler = _Assembler(self.expressions, projection, self.functions, self.spec.document.file)
+        assembler = Assembler(self.expressions, projection, self.functions, self.spec.document.file)
         transforms = tuple(assembler.transform(draft) for draft in drafts)
         gate_function = (
             assembler.function("gate", ("r", "ctx"), [gate], self.spec.document.span(()).line) if gate else None
@@ -225,7 +195,7 @@ class _Compiler:
             tuple(assembler.trees),
         )
 
-    def _trees(self, gate: list[ast.stmt], drafts: Sequence[_Draft]) -> Iterator[ast.AST]:
+    def trees_of(self, gate: list[ast.stmt], drafts: Sequence[_Draft]) -> Iterator[ast.AST]:
         yield from gate
         for draft in drafts:
             yield from draft.head
@@ -234,7 +204,7 @@ class _Compiler:
             if draft.items is not None:
                 yield draft.items.node
 
-    def _gate(self) -> list[ast.stmt]:
+    def gate(self) -> list[ast.stmt]:
         """What is asked of every record before any event: is it to be ignored, and does consent allow it?"""
         statements: list[ast.stmt] = []
         for place in self.spec.ignore:
@@ -320,7 +290,7 @@ class _Compiler:
         return self._prepared[prepare]
 
 
-class _Assembler:
+class Assembler:
     """Fits lowered trees to the projection and makes functions of them."""
 
     def __init__(self, expressions: Expressions, projection: Projection, functions: dict[str, Any], file: str) -> None:

@@ -19,25 +19,24 @@ import msgspec
 
 from . import document, mapping
 from .cleaning import CODES
-from .compiler import DROPPED, IGNORED, LIMITED, Compiled, Times, Transform, compile_mapping, compile_times
+from .compiler import DROPPED, IGNORED, LIMITED, Compiled, Transform, compile_mapping
 from .destination import Destination, Rule
 from .errors import MapperError, Problem, RecordError, Span
+from .glances import Glance, Times, compile_glance, compile_times
 from .lanes import Lane, may_name_somebody
 from .mapping import SampleSpec
 from .matching import MatchKeys
 from .projection import label, reads, walk_paths
 from .refusal import place_of
-from .results import Dropped, Event, Refusal, Replay, Result
+from .results import BY_CONSENT, BY_RULE, NO_EVENT, Dropped, Event, Refusal, Replay, Result
 from .trees import Place
 from .values import Context, Undecided
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
-
-_IGNORED = Result(reason="no-event")
-_IGNORED_BY_RULE = Result(reason="rule")
-_IGNORED_BY_CONSENT = Result(reason="consent")
+_TELLING, _MOST = 32, 0.6
+"""Where a larger share of so many records is ignored, a glance at the next ones saves more than it costs."""
 
 
 class Program:
@@ -50,6 +49,7 @@ class Program:
         self._gate = compiled.gate
         self.match_keys = MatchKeys(compiled.destination)
         self._needs_object = compiled.projection.is_full
+        self._ignores_most = False
         self._lanes = tuple(Lane.of(transform, compiled.destination, self.match_keys) for transform in self._transforms)
 
     @property
@@ -103,6 +103,10 @@ class Program:
         return self._compiled.fingerprint()
 
     @cached_property
+    def _glance(self) -> Glance | None:
+        return None if self._needs_object else compile_glance(self.spec, self.destination)
+
+    @cached_property
     def _times(self) -> Times:
         return compile_times(self.spec, self.destination)
 
@@ -150,16 +154,29 @@ class Program:
         """Map an iterable of lines of JSON, one result a line, in their order."""
         fixed = None if now is None else _seconds(now)
         context = Context(0.0 if fixed is None else fixed, shift)
+        glance = self._glance if self._ignores_most else None
+        count = ignored = 0
         for line in lines:
+            count += 1
             if fixed is None:
                 context.now = time.time()
             if context.steps or context.warnings:
                 context.reset()
+            if glance is not None and type(line) is bytes:
+                unwanted = glance.ignored(line, context)
+                if unwanted is not None:
+                    ignored += 1
+                    yield unwanted
+                    continue
             try:
                 result = self._projected(line, context)
             except Undecided:
                 result = self._map(line, context)
+            if result.reason:
+                ignored += 1
             yield result
+        if count >= _TELLING:
+            self._ignores_most = ignored > count * _MOST
 
     def _map(self, record: dict[str, Any] | bytes | str, context: Context) -> Result:
         try:
@@ -190,9 +207,9 @@ class Program:
             except RecordError as error:
                 return Result(problems=(_Made(context, line).failed("", error, self._compiled, ()),))
             if answer == IGNORED:
-                return _IGNORED_BY_RULE
+                return BY_RULE
             if answer == DROPPED:
-                return _IGNORED_BY_CONSENT
+                return BY_CONSENT
             limited = answer == LIMITED
         return self._through(data, context, line, limited)
 
@@ -226,7 +243,7 @@ class Program:
                 self._transform(lane.transform, data, made)
         if made is not None and (made.events or made.problems):
             return Result(made.events, made.problems, made.warnings)
-        return _IGNORED if first is None else Result((first,))
+        return NO_EVENT if first is None else Result((first,))
 
     def _transform(self, transform: Transform, data: Any, made: _Made) -> None:
         context = made.context

@@ -91,6 +91,9 @@ class Result(msgspec.Struct, frozen=True, gc=False, array_like=True):
         return bool(self.reason)
 
 
+BY_RULE, NO_EVENT, BY_CONSENT = (Result(reason=reason) for reason in ("rule", "no-event", "consent"))
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """A file of samples and the moment (Unix seconds) at which it was recorded.

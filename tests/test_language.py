@@ -59,6 +59,44 @@ def test_projected_and_whole_decoding_give_the_same(record: dict[str, Any], kind
         assert projected.map(line, NOW) == whole.map(line, NOW)
 
 
+GLANCING = [(mapper.load(path), mapper.load(path)) for path in (*SPECS, *(ROOT / "mappings").glob("*.yaml"))]
+for _glancing, _ in GLANCING:
+    _glancing._ignores_most = True
+
+
+def _is_text(record: dict[str, Any]) -> bool:
+    try:
+        msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(RECORDS, max_size=3), st.lists(st.binary(max_size=40), max_size=2), KINDS)
+def test_a_glance_at_what_is_mostly_ignored_changes_nothing(
+    records: list[dict[str, Any]], broken: list[bytes], kind: str
+) -> None:
+    lines = [msgspec.json.encode({**record, "kind": kind}) for record in records if _is_text(record)]
+    lines += (
+        broken + [line[:-1] for line in lines] + [b"[1]", b"{}", b'"text"', b'{"kind":"' + kind.encode() + b'\xff"}']
+    )
+    for glancing, plain in GLANCING:
+        assert glancing._ignores_most
+        assert list(glancing.map_lines(lines, NOW)) == [plain.map(line, NOW) for line in lines]
+
+
+def test_some_mappings_can_be_told_at_a_glance_and_lines_turn_it_on_and_off() -> None:
+    assert len([1 for program, _ in GLANCING if program._glance is not None]) > 5
+    program = mapper.load(ROOT / "mappings" / "storefront.yaml")
+    nothing = [b'{"kind":"nothing"}'] * 99
+    assert {result.reason for result in program.map_lines(nothing, NOW)} == {"no-event"}
+    assert program._ignores_most
+    assert {result.reason for result in program.map_lines(nothing, NOW)} == {"no-event"}
+    assert len(list(program.map_lines([b"broken"] * 99, NOW))) == 99
+    assert not program._ignores_most
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200) | VALUES.map(lambda value: msgspec.json.encode(repr(value))))
 def test_no_line_raises(line: bytes) -> None:
