@@ -162,6 +162,7 @@ class Compiler:
             "float": float,
             "str": str,
             "strip": str.strip,
+            "append": list.append,
             **RUNTIME,
             **runtime_tables(tables),
         }

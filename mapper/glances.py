@@ -5,6 +5,7 @@ Compiled only when it is asked for, by the same compiler, with a decoder of its 
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -95,7 +96,7 @@ def compile_glance(spec: MappingSpec, destination: Destination) -> Glance | None
     for name, place in spec.lets:
         compiler.expressions.declare(name, place)
     gate = compiler.gate()
-    matches = []
+    matches: list[ast.stmt] = []
     for when in whens:
         condition = compiler.expressions.condition(when, compiler.expressions.top) if when is not None else None
         if condition is None:

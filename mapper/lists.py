@@ -75,6 +75,7 @@ class ListBuilding(Building):
         if scalar:
             body, paths = self._each_scalar(spec, known, inner, target)
         else:
+            self._item = spec.each
             part = self.parameter(spec.each, single(known), inner)
             if part is None:
                 return None

@@ -40,8 +40,8 @@ def put(mapping: str, key: str, value: ast.expr) -> ast.stmt:
 
 
 def push(sequence: str, value: ast.expr) -> ast.stmt:
-    """``sequence += [value]``: appending without reading an attribute."""
-    return ast.AugAssign(ast.Name(sequence, ast.Store()), ast.Add(), ast.List([value], ast.Load()))
+    """``append(sequence, value)``: a method of lists as a function, so that no attribute is read."""
+    return ast.Expr(call("append", name(sequence), value))
 
 
 def call(function: str, *arguments: ast.expr) -> ast.expr:
@@ -65,7 +65,11 @@ def lacks(mapping: str, key: str) -> ast.expr:
     return ast.Compare(ast.Constant(key), [ast.NotIn()], [name(mapping)])
 
 
-def when(test: ast.expr, body: Sequence[ast.stmt], otherwise: Sequence[ast.stmt] = ()) -> ast.stmt:
+def all_of(tests: Sequence[ast.expr]) -> ast.expr:
+    return ast.BoolOp(ast.And(), list(tests)) if len(tests) > 1 else tests[0]
+
+
+def when(test: ast.expr, body: Sequence[ast.stmt], otherwise: Sequence[ast.stmt] = ()) -> ast.If:
     return ast.If(test, list(body), list(otherwise))
 
 

@@ -14,7 +14,7 @@ from .destination import Field
 from .errors import Problem
 from .lists import ListBuilding
 from .lowered import Expression
-from .parts import Parameter, Part, Requirement, placed
+from .parts import Parameter, Part, Requirement, Whole, placed
 from .projection import Path
 from .scope import MISSING, Scope
 from .shaping import shaper
@@ -59,6 +59,7 @@ class Builder(ListBuilding):
         constants: dict[str, Any] = {}
         statements: list[ast.stmt] = []
         children = into.children or {}
+        whole: Whole | None = Whole([], {}) if spec is self._item else None
         for key, part in (first or {}).items():
             self.produced.add(key)
             if part.constant is not MISSING:
@@ -84,12 +85,31 @@ class Builder(ListBuilding):
                 continue
             part = made
             self.produced.add(path)
+            if whole is not None:
+                whole, part = self._named(whole, key, path, part, child.place)
+                if whole is not None and part is not made:
+                    statements.append(whole.statements[-1])
             if part.constant is not MISSING and not statements:
                 constants[key] = part.constant
             else:
                 statements += self._stored(target, key, path, part, child.place)
         begun = nodes.assign(target, nodes.constant(constants))
+        if whole is not None and whole.statements:
+            rest = [one for one in statements if not any(one is named for named in whole.statements)]
+            return Part(nodes.name(target), [begun, *rest], gathers=True, whole=whole)
         return Part(nodes.name(target), [begun, *statements], gathers=True)
+
+    def _named(self, whole: Whole, key: str, path: str, part: Part, place: Place) -> tuple[Whole | None, Part]:
+        """``part`` as one of an object that may be written down in one step; None if it cannot be."""
+        if part.constant is not MISSING:
+            return Whole(whole.statements, {**whole.values, key: nodes.constant(part.constant)}), part
+        if part.statements or part.gathers or path in self.open or isinstance(part.value, ast.Name):
+            return None, part
+        variable = nodes.name(self._fresh("w"))
+        named = placed([nodes.assign(variable.id, part.value)], place.span())
+        return Whole([*whole.statements, *named], {**whole.values, key: variable}), replace(
+            part, value=nodes.name(variable.id)
+        )
 
     def _stored(self, target: str, key: str, path: str, part: Part, place: Place) -> list[ast.stmt]:
         """``part`` put into an object unless it is empty; where it is required, that is noted instead."""
@@ -136,7 +156,8 @@ class Builder(ListBuilding):
         known = self.destination.field(path)
         if known is None or known.many or not known.children:
             return []
-        return self._incomplete(known, variable, place)
+        checks = self._incomplete(known, variable, place)
+        return [nodes.when(nodes.name(variable), checks)] if checks else []
 
     def _unknown(self, key: str, place: Place, into: Field) -> None:
         if key in self.destination.envelope and not into.path:

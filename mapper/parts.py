@@ -57,6 +57,7 @@ class Part:
     """A value in the making: ``statements`` first, then ``value``; or a ``constant`` known already.
 
     ``gathers`` says that ``value`` is a dict or list that is left out when it is empty; else it is left out when None.
+    ``whole`` is for an item of a list: nearly every one has all its keys, and then it is written down in one step.
     """
 
     value: ast.expr = nodes.NONE
@@ -64,6 +65,19 @@ class Part:
     gathers: bool = False
     constant: Any = MISSING
     paths: tuple[Path, ...] = ()
+    whole: Whole | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An object that has all its keys.
+
+    statements  give its values names
+    values      key -> a name or a constant
+    """
+
+    statements: list[ast.stmt]
+    values: dict[str, ast.expr]
 
 
 class Building(ABC):
@@ -97,14 +111,15 @@ class Building(ABC):
         self.complete: set[str] = set()
         self.asked: list[Rule] = []
         self.parameters: list[Parameter] = []
+        self._item: ParameterSpec | None = None
         self._count = 0
 
     @abstractmethod
     def parameter(self, spec: ParameterSpec, known: Field, scope: Scope) -> Part | None:
         """One declared parameter, or None if it says nothing or is wrong (the problem is noted)."""
 
-    def _incomplete(self, known: Field, variable: str, place: Place) -> list[ast.stmt]:
-        """What must be in an object wherever it is sent, and what should be."""
+    def _incomplete(self, known: Field, variable: str, place: Place) -> list[ast.If]:
+        """What must be in an object wherever it is sent, and what should be: one question for each key."""
         statements = self._wanted(known, variable)
         for name, child in (known.children or {}).items():
             if not child.required or child.path in self.required or child.path in self.literals:
@@ -119,11 +134,11 @@ class Building(ABC):
             self.complete.add(child.path)
             noted = nodes.call("miss", nodes.name("m"), nodes.constant(len(self.requirements) - 1))
             statements.append(nodes.when(nodes.lacks(variable, name), [nodes.assign("m", noted)]))
-        return [nodes.when(nodes.name(variable), statements)] if statements else []
+        return statements
 
-    def _wanted(self, known: Field, variable: str) -> list[ast.stmt]:
+    def _wanted(self, known: Field, variable: str) -> list[ast.If]:
         """Rules that ask, as a warning, for one key of this object wherever there is one: decided where it is built."""
-        statements: list[ast.stmt] = []
+        statements: list[ast.If] = []
         for rule in self.destination.rules:
             key = rule.paths[0].removeprefix(f"{known.path}.") if len(rule.paths) == 1 else ""
             simple = rule.kind == "require" and rule.level == "warning" and key in (known.children or {})
@@ -143,9 +158,19 @@ class Building(ABC):
             statements.append(nodes.assign(variable, part.value))
         value = nodes.name(variable)
         statements.append(nodes.when(value if part.gathers else nodes.is_not_none(value), [nodes.push(target, value)]))
-        if part.gathers and known.children:
-            statements += self._incomplete(known, variable, place)
+        checks = self._incomplete(known, variable, place) if part.gathers and known.children else []
+        statements += [nodes.when(value, checks)] if checks else []
+        if part.whole is not None and all(_asked_for(check) in part.whole.values for check in checks):
+            statements = self._at_once(target, part.whole, statements)
         return placed(statements, place.span())
+
+    def _at_once(self, target: str, whole: Whole, otherwise: list[ast.stmt]) -> list[ast.stmt]:
+        """An item with all its keys is pushed in one step; any other goes the long way."""
+        there = [
+            nodes.is_not_none(nodes.name(value.id)) for value in whole.values.values() if isinstance(value, ast.Name)
+        ]
+        item = ast.Dict([nodes.constant(key) for key in whole.values], list(whole.values.values()))
+        return [*whole.statements, nodes.when(nodes.all_of(there), [nodes.push(target, item)], otherwise)]
 
     @abstractmethod
     def _literal(self, value: Any, spec: Leaf, known: Field) -> Part | None:
@@ -179,6 +204,13 @@ def _takes(known: Field) -> str:
     }
     word = words.get(known.kind, f"a{'n' if known.kind[0] in 'aeio' else ''} {known.kind}").replace("a text", "text")
     return f"a list of values ({known.kind})" if known.many and known.is_leaf else word
+
+
+def _asked_for(check: ast.If) -> Any:
+    """The key of ``if key not in object``."""
+    assert isinstance(check.test, ast.Compare)
+    assert isinstance(check.test.left, ast.Constant)
+    return check.test.left.value
 
 
 def placed(statements: list[ast.stmt], span: Span) -> list[ast.stmt]:

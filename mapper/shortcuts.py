@@ -18,6 +18,9 @@ _COMPARED: Final[dict[str, type[ast.cmpop]]] = {"v_gt": ast.Gt, "v_ge": ast.GtE,
 _EXACT: Final = 2**53
 """Whole numbers below this are floats without loss."""
 
+_HUNDREDTHS: Final = {1, 2, 4, 5, 10, 20, 25, 50, 100}
+"""What a whole number may be divided by to give an amount of two decimals at most."""
+
 
 class Shortcuts(ast.NodeTransformer):
     """Rewrites the calls of one function. ``functions`` holds what generated code calls, by name."""
@@ -27,6 +30,9 @@ class Shortcuts(ast.NodeTransformer):
         self._temporaries = 0
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
+        divided = self._amount_of_cents(node)
+        if divided is not None:
+            return divided
         self.generic_visit(node)
         if not isinstance(node.func, ast.Name) or len(node.args) != 2:
             return node
@@ -34,6 +40,36 @@ class Shortcuts(ast.NodeTransformer):
         if template is not None and not isinstance(node.args[0], ast.Constant):
             return self._prepared(node, template)
         return self._operated(node, node.func.id)
+
+    def _amount_of_cents(self, node: ast.Call) -> ast.expr | None:
+        """``cents / 100`` as an amount: of a whole number it is one of two decimals, so nothing is left to check.
+
+        p_1(v_div(r.k3, 100), ctx)
+            -> (q1 / 100 if type((q1 := r.k3)) is int and 0 <= q1 < 1000000000000000 else p_1(v_div(q1, 100), ctx))
+        """
+        match node:
+            case ast.Call(
+                func=ast.Name(id=prepare),
+                args=[ast.Call(func=ast.Name(id="v_div"), args=[cents, ast.Constant(value=divisor)]), context],
+            ) if (
+                type(divisor) is int
+                and divisor in _HUNDREDTHS
+                and getattr(self._functions.get(prepare), "shortcut", "") == "amount"
+            ):
+                pass
+            case _:
+                return None
+        name = self._name()
+        stored = ast.NamedExpr(ast.Name(name, ast.Store()), self.visit(cents))
+        value, by = ast.Name(name, ast.Load()), ast.Constant(divisor)
+        kind = ast.Compare(nodes.call("type", stored), [ast.Is()], [ast.Name("int", ast.Load())])
+        bounds = ast.Compare(ast.Constant(0), [ast.LtE(), ast.Lt()], [value, ast.Constant(10**13 * divisor)])
+        again = ast.copy_location(nodes.call("v_div", value, by), node.args[0])  # what fails shows where
+        long = ast.Call(nodes.name(prepare), [again, context], [])
+        quick = ast.BinOp(value, ast.Div(), by)
+        found = ast.IfExp(nodes.all_of([kind, bounds]), quick, long)
+        placed: ast.expr = ast.fix_missing_locations(ast.copy_location(found, node))
+        return placed
 
     def _prepared(self, node: ast.Call, template: ast.expr) -> ast.expr:
         """The preparation of a parameter, in place for a value of the usual kind."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import mapper
 from mapper import cleaning
+from mapper.parts import Building
+from mapper.shortcuts import Shortcuts
 from mapper.values import Context
 
 TEXTS = st.one_of(
@@ -75,3 +79,64 @@ def test_an_option_leaves_the_whole_cleaning() -> None:
     options = {"prehashed": True}
     whole = cleaning.prepare(declared, options, "p")
     assert cleaning.shortened(declared, options, whole) is whole
+
+
+CENTS = """\
+version: 1
+destination: meta
+events:
+  Lead:
+    parameters:
+      event_time: "{{ at }}"
+      action_source: website
+      event_source_url: https://shop.example/
+      event_id: "1"
+      user_data: {client_user_agent: "{{ agent }}", em: "{{ email }}"}
+      custom_data:
+        value: "{{ cents / DIVISOR }}"
+        contents:
+          for: line in lines
+          each:
+            id: "{{ line.sku }}"
+            quantity: "{{ line.quantity }}"
+            item_price: "{{ line.cents / DIVISOR }}"
+            title: mug
+"""
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[mapper.Program, mapper.Program]]:
+    """By divisor: a program as it is, and one whose generated code takes no short way."""
+    folder, found = tmp_path_factory.mktemp("cents"), {}
+    for divisor in (1, 3, 4, 100, 1000):
+        path = folder / f"{divisor}.yaml"
+        path.write_text(CENTS.replace("DIVISOR", str(divisor)))
+        with pytest.MonkeyPatch.context() as patch:
+            short = mapper.load(path)
+            patch.setattr(Shortcuts, "visit", lambda self, node: node)
+            patch.setattr(Building, "_at_once", lambda self, target, whole, otherwise: [*whole.statements, *otherwise])
+            found[divisor] = short, mapper.load(path)
+    return found
+
+
+AMOUNTS = st.one_of(st.integers(-5, 10**17), st.integers(0, 10**7), NUMBERS, st.none(), st.text(max_size=3))
+LINES = st.fixed_dictionaries(
+    {}, optional={"sku": st.sampled_from(["a", " b ", "", None, 7]), "quantity": AMOUNTS, "cents": AMOUNTS}
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(cents=AMOUNTS, lines=st.lists(LINES, max_size=3), divisor=st.sampled_from([1, 3, 4, 100, 1000]))
+@example(cents=10**15 - 1, lines=[{"sku": "a", "quantity": 1, "cents": 999}], divisor=100)
+@example(cents=10**13, lines=[{"sku": "a", "quantity": 0, "cents": 0}], divisor=1)
+def test_generated_code_may_take_short_ways_but_none_that_changes_anything(
+    both: dict[int, tuple[mapper.Program, mapper.Program]], cents: Any, lines: list[dict[str, Any]], divisor: int
+) -> None:
+    record = {"at": 1_760_433_512, "agent": "A", "email": "a@b.example", "cents": cents, "lines": lines}
+    short, long = both[divisor]
+    assert short.fingerprint != long.fingerprint
+    try:
+        line = msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        return
+    assert short.map(line, 1_760_433_512) == long.map(line, 1_760_433_512)
