@@ -143,14 +143,20 @@ def by_hand() -> Contender:
 
 
 def sdk() -> Contender:
-    """Meta's Python SDK, as its documentation shows it."""
+    """Meta's Python SDK, as its documentation shows it, without sending."""
+    events = sdk_events()
+    return lambda lines: [orjson.dumps(event.normalize()) for event in events(lines)]
+
+
+def sdk_events() -> Callable[[Iterable[bytes]], list[Any]]:
+    """The same records as objects of Meta's SDK."""
     from facebook_business.adobjects.serverside.content import Content
     from facebook_business.adobjects.serverside.custom_data import CustomData
     from facebook_business.adobjects.serverside.event import Event
     from facebook_business.adobjects.serverside.user_data import UserData
 
-    def run(lines: Iterable[bytes]) -> list[bytes]:
-        made: list[bytes] = []
+    def run(lines: Iterable[bytes]) -> list[Any]:
+        made: list[Any] = []
         for line in lines:
             record = orjson.loads(line)
             if record["type"] != "order.paid" or not record["customer"]["email"]:
@@ -191,7 +197,7 @@ def sdk() -> Contender:
                 user_data=user,
                 custom_data=custom,
             )
-            made.append(orjson.dumps(event.normalize()))
+            made.append(event)
         return made
 
     return run

@@ -16,11 +16,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import orjson
-
 import mapper
 
-from .contenders import MAPPING, sdk
+from .contenders import MAPPING, sdk_events
 from .records import NOW, workload
 
 MAPPER = [sys.executable, "-m", "mapper"]
@@ -91,7 +89,7 @@ def answer() -> None:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            said = b'{"events_received":%d,"messages":[],"fbtrace_id":"A"}' % body.count(b'"event_name"')
+            said = b'{"events_received":%d,"messages":[],"fbtrace_id":"A"}' % body.count(b"event_name")
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(said)))
@@ -124,16 +122,18 @@ def sent(source: Path, url: str, folder: Path, journal: bool) -> float:
 
 
 def sent_by_sdk(lines: list[bytes], url: str) -> float:
-    """Seconds in which Meta's SDK makes the same events and posts them in batches of 1,000, one after the other."""
-    import httpx
+    """Seconds in which Meta's SDK makes the same events and sends them in batches of 1,000, one after the other."""
+    from facebook_business.adobjects.serverside.event_request import EventRequest
+    from facebook_business.api import FacebookAdsApi
+    from facebook_business.session import FacebookSession
 
-    run = sdk()
+    FacebookSession.GRAPH = url
+    FacebookAdsApi.init(access_token="t", crash_log=False)
+    events = sdk_events()
     started = time.perf_counter()
-    with httpx.Client() as client:
-        for at in range(0, len(lines), 1000):
-            events = [orjson.loads(event) for event in run(lines[at : at + 1000])]
-            body = orjson.dumps({"data": events})
-            client.post(f"{url}/v25.0/1/events", content=body).raise_for_status()
+    for at in range(0, len(lines), 1000):
+        request = EventRequest(pixel_id="1", events=events(lines[at : at + 1000]), access_token="t")
+        assert request.execute().events_received
     return time.perf_counter() - started
 
 
