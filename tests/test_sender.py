@@ -232,3 +232,32 @@ def test_a_record_is_safe_once_send_returns(
     with sender(mapper.load(tmp_path / "m.yaml"), server, journal=tmp_path / "journal") as one:
         assert one.flush(PATIENCE)
     assert ids(server) == Counter({f"id-{n}": 1 for n in range(20)})
+
+
+def test_what_is_settled_of_records_handed_over_together_is_erased_one_by_one(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """The token ends again and again: each sender finds what is left of what the one before it left."""
+    left, arrived = [1], Counter[str]()
+
+    def answer(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        left[0] -= 1
+        if left[0] < 0:
+            return 401, {"error": {"message": "expired", "type": "OAuthException", "code": 190}}
+        arrived.update(event["event_id"] for event in events)
+        return taken(events)
+
+    program, server = compiled(), answering(answer)
+    more: dict[str, Any] = {"journal": tmp_path / "journal", "batch_size": 1, "concurrency": 1}
+    with sender(program, server, **more) as one:
+        one.send_all([lead(n) for n in range(4)])
+        one.flush(PATIENCE)
+    assert one.report().events.pending == 3
+    for rest in (2, 1, 0):
+        left[0] = 1
+        with sender(program, server, **more) as one:
+            one.flush(PATIENCE)
+        assert (one.report().events.sent, one.report().events.pending) == (1, rest)
+    assert arrived == Counter({f"id-{n}": 1 for n in range(4)})
+    with sender(program, server, **more) as one:
+        assert one.report().events.made == 0
