@@ -12,14 +12,10 @@ import click
 import mapper
 
 from .. import diagnostics
-from ..coverage import cover
 from ..errors import MappingError, Problem
-from ..instructions import compare, read_setup
 from ..program import Program, load
 from ..source import inputs, lines
 from ..specs import check_tests
-from ..twins import explained
-from .init import read_text
 from .main import coloured, say, tell, width
 from .test import named
 
@@ -73,13 +69,7 @@ def command(
         if not any(problem.level == "error" for problem in found):
             programs.append(program)
     if setup is not None:
-        text = read_text(setup)
-        for program in programs:
-            page = read_setup(text, program.destination)
-            problems += compare(page, program)
-            for unknown in page.unknown:
-                nearest = f" Is it '{unknown.nearest}'?" if unknown.nearest else ""
-                say(f"{setup}:{unknown.line}: '{unknown.text[:60]}' is no parameter that is known.{nearest}")
+        problems += _compared(setup, programs)
     if pixel and form != "text":
         raise click.UsageError("--pixel is for people: leave --format away.")
     failed = any(problem.level == "error" or strict for problem in problems)
@@ -90,13 +80,33 @@ def command(
         return 1 if failed else 0
     _show(problems, form, len(programs), len(mappings))
     if pixel:
+        from ..twins import explained
+
         for program in programs:
             tell("\n".join(explained(program)))
     return 1 if failed else 0
 
 
+def _compared(setup: Path, programs: list[Program]) -> list[Problem]:
+    """What a setup page asks for and the mappings do not give."""
+    from ..instructions import compare, read_setup
+    from .init import read_text
+
+    problems: list[Problem] = []
+    text = read_text(setup)
+    for program in programs:
+        page = read_setup(text, program.destination)
+        problems += compare(page, program)
+        for unknown in page.unknown:
+            nearest = f" Is it '{unknown.nearest}'?" if unknown.nearest else ""
+            say(f"{setup}:{unknown.line}: '{unknown.text[:60]}' is no parameter that is known.{nearest}")
+    return problems
+
+
 def _try(program: Program, sample: tuple[str, ...], form: str) -> None:
     """Map sample records and show what they give."""
+    from ..coverage import cover
+
     coverage = cover(program, _lines(program, sample))
     if form == "json":
         click.echo(diagnostics.to_json(coverage.as_dict()))
