@@ -13,9 +13,9 @@ The modules stand in one order, and each imports only those before it:
     declaration, declared, assembly, wiring, destination, leaves, validation, payload, reference, projection, trees,
     mapping, tables, nodes, shaping, lowered, shortcuts, parts, lists, parameters, checks, compiler, refusal,
     matching, results, glances, lanes, program, stepping, explain, streams, source, blocks, worker, workers, reading,
-    delivery, dispatch, ledger, journal, job, dead_letters, report, metrics, settings, transport, run, pipeline,
-    retrying, receipts, sender, coverage, twins, instructions, guessing, diagnostics, specs, formatting, editor,
-    sandbox, cli
+    delivery, dispatch, ledger, journal, job, dead_letters, report, metrics, settings, connecting, transport, run,
+    pipeline, retrying, receipts, sender, coverage, twins, instructions, guessing, diagnostics, specs, formatting,
+    editor, sandbox, cli
 """
 
 from __future__ import annotations

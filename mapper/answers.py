@@ -312,15 +312,16 @@ def _numbers(value: Any, depth: int) -> Iterator[tuple[str, float]]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """``Retry-After`` in seconds; a moment is counted from the answer's own ``Date``."""
+    """``Retry-After`` in seconds; a moment is counted from the answer's own ``Date``, or from our clock without one."""
     text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return float(text)
+    if text.isascii() and text.isdigit():
+        return float(text) if len(text) < 10 else MAX_WAIT
     if not text:
         return None
-    from email.utils import parsedate_to_datetime  # slow to load, and rarely needed
+    from email.utils import formatdate, parsedate_to_datetime  # slow to load, and rarely needed
 
     try:
-        return max(0.0, (parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"])).total_seconds())
-    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
+        since = parsedate_to_datetime(headers.get("date") or formatdate(usegmt=True))
+        return max(0.0, (parsedate_to_datetime(text) - since).total_seconds())
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None

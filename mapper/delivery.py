@@ -64,7 +64,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing for so many seconds. ``everyone``: a limit of the token, so all who use it wait."""
+    """Do nothing for so many seconds. ``everyone``: a limit, or what the destination asks for, so nobody else sends."""
 
     seconds: float
     everyone: bool = False
@@ -350,7 +350,8 @@ class _Delivery:
         self.waited += seconds
         reason = answer.reason or answer.meaning
         self.outcome.waited[reason] = self.outcome.waited.get(reason, 0.0) + seconds
-        yield Wait(seconds, everyone=answer.meaning == "throttled", reason=answer.reason)
+        is_told = answer.meaning == "throttled" or answer.retry_after is not None
+        yield Wait(seconds, everyone=is_told, reason=answer.reason)
         return True
 
     def settle(self) -> None:

@@ -164,7 +164,7 @@ class Dispatcher:
             self._retries += again
             self._is_proven = self._is_proven or answer.meaning == "accepted"
         if answer.meaning == "accepted" and answer.usage >= _BUSY:
-            self.hold(answer.usage - _BUSY + 5.0)
+            self.hold(min(answer.usage - _BUSY + 5.0, 60.0))
         return answer
 
     def _turn(self, count: int) -> bool:
@@ -183,7 +183,7 @@ class Dispatcher:
     def hold(self, seconds: float) -> None:
         """Nobody sends before so many seconds are over."""
         with self._lock:
-            self._not_before = max(self._not_before, time.monotonic() + min(seconds, 60.0))
+            self._not_before = max(self._not_before, time.monotonic() + seconds)
 
     def _may_retry(self) -> bool:
         """Requests sent again beyond these only add to the destination's trouble."""

@@ -281,7 +281,7 @@ class Sender:
             stop = outcome.stop
             if stop is not None and stop.answer.reason != INTERRUPTED:
                 if stop.exit_code == PENDING_LATER:
-                    self._dispatcher.hold(_AFTER_AN_OUTAGE)
+                    self._dispatcher.hold(max(_AFTER_AN_OUTAGE, stop.answer.retry_after or 0.0))
                 else:
                     self._dispatcher.halt()
                     said = stop.answer.message or stop.answer.code

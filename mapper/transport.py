@@ -2,7 +2,7 @@
 
 httpx logs the address of every request. The token is therefore added by a transport below the client: what httpx, its
 logger and its exceptions see has neither token nor query. Answers are read up to a limit and within one deadline for
-the whole exchange; redirects are never followed.
+the whole exchange (``connecting``); redirects are never followed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 import httpx
 
 from .answers import MAX_BODY, Answer
+from .connecting import Connections, Deadline
 from .destination import Destination
 from .errors import DeliveryError
 from .request import Prepared
@@ -63,24 +64,23 @@ class Connection:
         deadline: float = DEADLINE,
         client: httpx.Client | None = None,
     ) -> None:
-        """``client`` is the caller's own, used as it is and left open."""
+        """``client`` is the caller's own, used as it is, with its own timeouts, and left open."""
         url = httpx.URL(prepared.url)
         loopback = url.host in ("127.0.0.1", "localhost", "::1")
         if url.scheme != "https" and not loopback:
             raise DeliveryError("insecure", "the address must begin with https://: the token would be readable", 2)
-        self._destination, self._prepared, self._deadline = destination, prepared, deadline
+        self._destination, self._prepared = destination, prepared
+        self._seconds, self._deadline = deadline, Deadline()
         self._is_own = client is None
         self._query: Mapping[str, str] = {} if client is None else prepared.query
         self._headers: Mapping[str, str] = {} if client is None else prepared.headers
         self._client = client if client is not None else self._made(connections)
 
     def _made(self, connections: int) -> httpx.Client:
-        prepared, deadline = self._prepared, self._deadline
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=20)
-        inner = httpx.HTTPTransport(limits=limits, retries=0, trust_env=False)
+        inner = Connections(connections, self._deadline)
         return httpx.Client(
-            transport=_Adding(inner, prepared.query, prepared.headers),
-            timeout=httpx.Timeout(deadline / 2, connect=10.0),
+            transport=_Adding(inner, self._prepared.query, self._prepared.headers),
+            timeout=httpx.Timeout(self._seconds, connect=10.0),
             trust_env=False,
             headers={"User-Agent": "mapper"},
         )
@@ -96,6 +96,7 @@ class Connection:
             written = True
 
         started = time.monotonic()
+        self._deadline.set(self._seconds)
         try:
             with self._client.stream(
                 self._prepared.method,
@@ -108,7 +109,7 @@ class Connection:
                 data = bytearray()
                 for chunk in response.iter_raw():
                     data += chunk
-                    if len(data) > MAX_BODY or time.monotonic() - started > self._deadline:
+                    if len(data) > MAX_BODY or time.monotonic() - started > self._seconds:
                         return self._destination.answers.lost(written=True)
                 return self._destination.answer(response.status_code, bytes(data), len(events), response.headers)
         except httpx.ConnectError as error:

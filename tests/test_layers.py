@@ -17,7 +17,7 @@ expression schema cleaning showing personal rules fields windows request answers
 wiring destination leaves validation payload reference projection trees mapping tables nodes shaping lowered
 shortcuts parts lists parameters checks compiler refusal matching results glances lanes program stepping explain
 streams source blocks worker workers reading delivery dispatch ledger journal job dead_letters report metrics
-settings transport run pipeline retrying receipts sender coverage twins instructions guessing diagnostics
+settings connecting transport run pipeline retrying receipts sender coverage twins instructions guessing diagnostics
 specs formatting editor sandbox cli __main__
 """.split()  # noqa: SIM905
 
@@ -25,7 +25,8 @@ HOMES = {
     "yaml": {"document", "syntax_errors", "placing"},
     "jinja2": {"tokens", "syntax", "building", "calling", "lowering", "habits"},
     "cerberus": {"schema"},
-    "httpx": {"transport"},
+    "httpcore": {"connecting"},
+    "httpx": {"connecting", "transport"},
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
     "click": {"cli"},
@@ -93,7 +94,7 @@ def test_files_and_functions_stay_small(path: Path) -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    heavy = ["httpx", "click", "rich", "starlette", "uvicorn", "re2", "phonenumbers", "facebook_business"]
+    heavy = ["httpcore", "httpx", "click", "rich", "starlette", "uvicorn", "re2", "phonenumbers", "facebook_business"]
     code = f"import sys, mapper; print([name for name in {heavy!r} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -129,14 +129,21 @@ def _date(exchange: Exchange) -> None:
     )
 
 
-@scenario("everyone-waits", "told to wait", count=400, options={"batch_size": 10})
-def _first_only(exchange: Exchange) -> None:
-    time.sleep(0.1)
-    if exchange.number == 1:
-        exchange.closed_for(1.9, grace=0.3)
-        exchange.answer(429, b"", "Retry-After: 2\r\n")
-    else:
-        exchange.accept()
+def _first_only(status: int) -> Behaviour:
+    def behave(exchange: Exchange) -> None:
+        time.sleep(0.1)
+        if exchange.number == 1:
+            exchange.closed_for(1.9, grace=0.3)
+            exchange.answer(status, b"", "Retry-After: 2\r\n")
+        else:
+            exchange.accept()
+
+    return behave
+
+
+ten: dict[str, Any] = {"count": 400, "options": {"batch_size": 10}}
+add("everyone-waits", "told to wait", lambda: _first_only(429), **ten)
+add("everyone-waits-for-an-outage", "told to wait", lambda: _first_only(503), **ten)
 
 
 for name, header in {
@@ -154,7 +161,7 @@ add(
     requests=2, count=50, is_slow=True, seconds=100,
 )  # fmt: skip
 add("http429-a-day", "told to wait", always(lambda e: e.answer(429, b"", "Retry-After: 86400\r\n")), exit=3, sent=0)
-add("meta-policy-block", "told to wait", always(lambda e: e.error(400, 368)), exit=4, sent=0)
+add("meta-policy-block", "told to wait", always(lambda e: e.error(400, 368)), exit=3, sent=0)
 add(
     "usage-nearly-used-up", "told to wait",
     always(lambda e: (e.store(clearly=True), e.answer(200, e.received(), 'X-App-Usage: {"call_count": 91}\r\n'))[1]),
@@ -285,7 +292,23 @@ def _drip_headers(exchange: Exchange) -> None:
         exchange.raw(f"X-{number}: 1\r\n".encode())
 
 
-add("drips-headers", "slow", lambda: once(_drip_headers), requests=8, options={"timeout": 1.0}, seconds=40)
+def _drip_headers_for_ever(exchange: Exchange) -> None:
+    exchange.raw(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    while not exchange.server.is_over.wait(0.1):
+        exchange.raw(b"a")
+
+
+def _drip_interim_answers(exchange: Exchange) -> None:
+    while not exchange.server.is_over.wait(0.1):
+        exchange.raw(b"HTTP/1.1 102 Processing\r\n\r\n")
+
+
+for name, fault in {
+    "drips-headers": _drip_headers,
+    "drips-a-header-for-ever": _drip_headers_for_ever,
+    "says-wait-for-ever": _drip_interim_answers,
+}.items():
+    add(name, "slow", (lambda fault=fault: once(fault)), requests=8, options={"timeout": 1.0}, seconds=20)
 add(
     "huge-answer", "big",
     stored(lambda e: (e.answer(200, b" " * 60_000_000 + b"{}"), e.end())[1]),
@@ -388,8 +411,11 @@ def poison(wrong: Sequence[int]) -> Callable[[], Behaviour]:
 
 
 thousand: dict[str, Any] = {"count": 1000, "options": {"batch_size": 1000}, "exit": 1}
-for wrong in ([0], [499], [999], [499, 500], [3, 4, 5, 6, 7], [0, 250, 500, 750, 999], list(range(0, 1000, 50))):
-    label = "-".join(map(str, wrong)) if len(wrong) < 6 else f"{len(wrong)}-spread"
+for wrong in (
+    [0], [499], [999], [499, 500], [3, 4, 5, 6, 7], [0, 250, 500, 750, 999],
+    list(range(0, 1000, 50)), list(range(485, 515)),
+):  # fmt: skip
+    label = "-".join(map(str, wrong)) if len(wrong) < 6 else f"{len(wrong)}-{'spread' if wrong[0] == 0 else 'together'}"
     add(f"wrong-{label}", "wrong events", poison(wrong), sent=1000 - len(wrong), rejected=wrong, **thousand)
 add("all-wrong", "wrong events", poison(range(1000)), sent=0, **{**thousand, "exit": 4})
 add("too-old-by-a-day", "age", always(Exchange.accept), old=[7], sent=199, exit=1, requests=4)

@@ -1,0 +1,139 @@
+"""Connections whose every step counts against one deadline, and which say in httpx's words what went wrong.
+
+A client's timeouts are for one read or write. A server that sends a byte now and then, in a header say, never meets
+them and would hold a request for ever. So each step on the network is given only what is left of the whole exchange.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import httpcore
+import httpx
+
+_PIECE: Final = 65_536
+"""Bytes that are written at once: whoever reads slowly is noticed between two of them."""
+
+_IDLE: Final = 20.0
+"""Seconds for which a connection is kept for the next request."""
+
+
+class Deadline(threading.local):
+    """Until when what a thread does on the network has to be over; each thread has its own."""
+
+    moment: float = float("inf")
+
+    def set(self, seconds: float) -> None:
+        self.moment = time.monotonic() + seconds
+
+    def left(self, timeout: float | None, late: type[httpcore.TimeoutException]) -> float:
+        """How long a step may take.
+
+        raises  ``late`` if nothing is left
+        """
+        left = self.moment - time.monotonic()
+        if left <= 0:
+            raise late
+        return left if timeout is None else min(left, timeout)
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(buffer), _PIECE):
+            left = self._deadline.left(timeout, httpcore.WriteTimeout)
+            self._inner.write(buffer[start : start + _PIECE], left)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _Network(httpcore.NetworkBackend):
+    def __init__(self, deadline: Deadline) -> None:
+        self._inner, self._deadline = httpcore.SyncBackend(), deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._inner.connect_tcp(host, port, left, local_address, socket_options), self._deadline)
+
+
+class Connections(httpx.BaseTransport):
+    """A few connections, for an ``httpx.Client``. No proxy and no certificate is taken from the environment."""
+
+    def __init__(self, most: int, deadline: Deadline) -> None:
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False),
+            max_connections=most,
+            max_keepalive_connections=most,
+            keepalive_expiry=_IDLE,
+            network_backend=_Network(deadline),
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url, stream = request.url, request.stream
+        assert isinstance(stream, httpx.SyncByteStream)
+        with _in_words_of_httpx():
+            response = self._pool.handle_request(
+                httpcore.Request(
+                    request.method,
+                    httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                    headers=request.headers.raw,
+                    content=stream,
+                    extensions=request.extensions,
+                )
+            )
+        assert isinstance(response.stream, Iterable)
+        return httpx.Response(
+            response.status, headers=response.headers, stream=_Body(response.stream), extensions=response.extensions
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, stream: Iterable[bytes]) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _in_words_of_httpx():
+            yield from self._stream
+
+    def close(self) -> None:
+        if hasattr(self._stream, "close"):
+            self._stream.close()
+
+
+@contextmanager
+def _in_words_of_httpx() -> Iterator[None]:
+    """httpcore's exceptions as those of the same name that whoever uses httpx knows."""
+    try:
+        yield
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+        raise getattr(httpx, type(error).__name__)(str(error)) from error
