@@ -87,7 +87,7 @@ def command(
     return 1 if failed else 0
 
 
-def _compared(setup: Path, programs: list[Program]) -> list[Problem]:
+def _compared(setup: str, programs: list[Program]) -> list[Problem]:
     """What a setup page asks for and the mappings do not give."""
     from ..instructions import compare, read_setup
     from .init import read_text
