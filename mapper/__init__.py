@@ -8,8 +8,8 @@
 
 The modules stand in one order, and each imports only those before it:
 
-    errors, placing, syntax_errors, document, values, scope, filters, habits, tokens, syntax, building, calling,
-    lowering, expression, schema, cleaning, showing, personal, rules, fields, windows, request, answers,
+    errors, placing, syntax_errors, document, values, scope, filters, habits, tokens, syntax, walking, building,
+    calling, lowering, expression, schema, cleaning, showing, personal, rules, fields, windows, request, answers,
     declaration, declared, assembly, wiring, destination, leaves, validation, payload, reference, projection, trees,
     mapping, tables, nodes, shaping, lowered, shortcuts, parts, lists, parameters, checks, compiler, refusal,
     matching, results, glances, lanes, program, stepping, explain, streams, source, blocks, worker, workers, reading,

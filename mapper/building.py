@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import nodes
 
+from . import walking
 from .errors import Problem
 from .scope import Value
 from .tokens import Locator, Tokens
@@ -36,7 +37,7 @@ class Places:
         first, last = span.column - 1, max(span.end - 1, span.column)
         if not line.isascii():
             first, last = len(line[:first].encode()), len(line[:last].encode())
-        _set_places(made, span.line, first, last)
+        walking.place(made, span.line, first, span.line, last)
         return made
 
     def report(self, extent: tuple[int, int], code: str, message: str, hint: str = "") -> None:
@@ -157,14 +158,3 @@ def call(function: str, *arguments: ast.expr) -> ast.Call:
 def labels(origins: frozenset[Any]) -> frozenset[str]:
     """What messages call these places of the record; the members of a list are called by the list's name."""
     return frozenset(origin.label.removesuffix("[]") or "record" for origin in origins)
-
-
-def _set_places(made: ast.AST, line: int, first: int, last: int) -> None:
-    """Set the place of a node and of what lies below, as far down as there is none yet."""
-    if isinstance(made, (ast.expr, ast.keyword)):
-        if hasattr(made, "lineno"):
-            return
-        made.lineno = made.end_lineno = line
-        made.col_offset, made.end_col_offset = first, last
-    for child in ast.iter_child_nodes(made):
-        _set_places(child, line, first, last)

@@ -27,7 +27,7 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
-from . import checks, nodes
+from . import checks, nodes, walking
 from .destination import Destination, Rule, load_destination
 from .errors import MappingError, Problem
 from .expression import RUNTIME
@@ -178,7 +178,7 @@ class Compiler:
         if any(problem.level == "error" for problem in self.problems):
             raise MappingError(sorted(set(self.problems)))
         lets = [let.expression.node for let in self.expressions.lets.values()]
-        accesses = nodes.within([*self.trees_of(gate, drafts), *lets], Access)
+        accesses = walking.within([*self.trees_of(gate, drafts), *lets], Access)
         projection = Projection(self.root, accesses, full=full)
         assembler = Assembler(self.expressions, projection, self.functions, self.spec.document.file)
         transforms = tuple(assembler.transform(draft) for draft in drafts)
@@ -342,7 +342,7 @@ class Assembler:
         tree = nodes.function(name, arguments, body or [ast.Pass()])
         tree.lineno = tree.end_lineno = line
         tree.col_offset = tree.end_col_offset = 0
-        ast.fix_missing_locations(tree)
+        walking.settle(tree)
         self.trees.append(tree)
         code = compile(ast.Module([tree], []), self.file, "exec", dont_inherit=True, optimize=0)
         inner = next(constant for constant in code.co_consts if isinstance(constant, CodeType))

@@ -18,7 +18,7 @@ import yaml
 
 from .errors import MappingError, Problem, Span
 from .placing import Lines, positions
-from .syntax_errors import Complaint, Fault, crowded, explain, unquoted_braces
+from .syntax_errors import FLATTER, Complaint, Fault, crowded, explain, unquoted_braces
 
 Step = str | int
 KeyPath = tuple[Step, ...]
@@ -36,7 +36,6 @@ _WORDS: Final = {"true": True, "false": False, "null": None, "~": None, "": None
 _UNPRINTABLE: Final = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _PROPERTIES: Final = re.compile(r"(?:[&!][\w!:/.%-]*(?:[ \t\n\r\x85\u2028\u2029]+|#[^\n\r\x85\u2028\u2029]*)*)*")
 _SPLIT: Final = "Split it into several files: see 'include'."
-_FLATTER: Final = "Nest less: name parts with 'let', or take a list apart with 'for'."
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -238,7 +237,7 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, depth)
         if depth > MAX_DEPTH:
-            self._stop(event, "too-deep", f"values are nested more than {MAX_DEPTH} deep", _FLATTER)
+            self._stop(event, "too-deep", f"values are nested more than {MAX_DEPTH} deep", FLATTER)
         self._count(event, 1)
         start = event.start_mark.index
         if event.tag is not None:
@@ -272,7 +271,7 @@ class _Composer:
         self._count(event, node.size)
         if depth + node.height > MAX_DEPTH:
             message = f"with this alias written out, values are nested more than {MAX_DEPTH} deep"
-            self._stop(event, "too-deep", message, _FLATTER)
+            self._stop(event, "too-deep", message, FLATTER)
         return node
 
     def _items(self, node: _Node, depth: int) -> None:

@@ -20,6 +20,7 @@ from .results import BY_CONSENT, BY_RULE, NO_EVENT, Result
 from .scope import MISSING, Access
 from .trees import Leaf
 from .values import Context, Undecided
+from .walking import within
 
 __all__ = ["Glance", "Times", "compile_glance", "compile_times"]
 
@@ -50,7 +51,7 @@ def compile_times(spec: MappingSpec, destination: Destination) -> Times:
             expression.whole()
             bodies[event.key] = compiler.prepared(destination.fields[role or ""], leaf, expression)
     lets = [let.expression.node for let in compiler.expressions.lets.values()]
-    projection = Projection(compiler.root, nodes.within([*bodies.values(), *lets], Access), full=False)
+    projection = Projection(compiler.root, within([*bodies.values(), *lets], Access), full=False)
     assembler = Assembler(compiler.expressions, projection, compiler.functions, spec.document.file)
     functions = {key: assembler.function("time", ("r", "ctx"), [[nodes.give(body)]], 1) for key, body in bodies.items()}
     return Times(projection, functions)
@@ -104,7 +105,7 @@ def compile_glance(spec: MappingSpec, destination: Destination) -> Glance | None
         matches.append(nodes.when(condition.node, [nodes.give(nodes.constant(True))]))
     matches.append(nodes.give(nodes.constant(False)))
     lets = [let.expression.node for let in compiler.expressions.lets.values()]
-    projection = Projection(compiler.root, nodes.within([*gate, *matches, *lets], Access), full=False)
+    projection = Projection(compiler.root, within([*gate, *matches, *lets], Access), full=False)
     assembler = Assembler(compiler.expressions, projection, compiler.functions, spec.document.file)
     return Glance(
         projection,

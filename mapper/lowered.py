@@ -1,7 +1,7 @@
 """The expressions of a mapping, each parsed and lowered in the scope where it stands.
 
-A mapping's text is parsed once for every event that uses it (defaults are shared), because a syntax tree is changed
-when it is fitted to the projection. What an expression reads is noted in the tree of paths on the way.
+A text is parsed once, and lowered for every event that uses it (defaults are shared), because the Python tree is
+changed when it is fitted to the projection. What an expression reads is noted in the tree of paths on the way.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import expression, nodes
+from . import expression
 from .document import Document
 from .errors import Problem
 from .projection import Path, PathNode
 from .scope import MISSING, Access, Scope, Table, Value
 from .trees import Place
+from .walking import within
 
 LINES = 1_000_000
 """Lines of the n-th included file are numbered from n times this, so that one function can point into several files."""
@@ -24,10 +25,14 @@ LINES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A lowered expression: its Python, its value if that is written out, and the record's paths that it reads."""
+    """A lowered expression: its Python, its value if that is written out, and the record's paths that it reads.
+
+    ``digest`` is ``last`` if the expression ends in a hash, ``inside`` if there is one on the way, else ``""``.
+    """
 
     value: Value
     paths: tuple[Path, ...]
+    digest: str = ""
 
     @property
     def node(self) -> ast.expr:
@@ -36,16 +41,6 @@ class Expression:
     @property
     def constant(self) -> Any:
         return self.value.const
-
-    @property
-    def digest(self) -> str:
-        """``last`` if the expression ends in a hash, ``inside`` if there is one on the way, else ``""``."""
-        last = self.node
-        while isinstance(last, ast.IfExp):  # empty values pass a filter by
-            last = last.orelse
-        if _is_hash(last):
-            return "last"
-        return "inside" if any(map(_is_hash, nodes.within([self.node], ast.Call))) else ""
 
     def whole(self) -> None:
         """The value is read as a whole, so nothing of it may be left out when a line is decoded."""
@@ -78,6 +73,7 @@ class Expressions:
         self.used: set[str] = set()
         self.top = Scope(root, retries=True)
         self._documents = [document.file for document in documents]
+        self._texts: dict[str, expression.Text] = {}
         self._variables = 0
 
     def declare(self, name: str, place: Place) -> None:
@@ -99,10 +95,10 @@ class Expressions:
                 self.problems.append(place.problem("wrong-type", message, "Write it in quotes: \"{{ {'a': 1} }}\"."))
                 return None
             return Expression(Value(ast.Constant(source), const=source), ())
-        before = len(self.problems)
-        text = expression.parse_text(source, place.locate, self.problems)
-        if text is None or len(self.problems) > before:
+        text = self._texts.get(source) or expression.parse_text(source, place.locate, self.problems)
+        if text is None:
             return None
+        self._texts[source] = text
         return self._lowered(place, scope, lambda lowering: lowering.text(text))
 
     def condition(self, place: Place, scope: Scope) -> Expression | None:
@@ -160,14 +156,13 @@ class Expressions:
         if len(self.problems) > before:
             return None
         self._shift_lines(value.ast, place)
-        names = variables([value.ast])
-        self.used |= names & self.lets.keys()
-        return Expression(value, self._paths(value))
+        read = within([value.ast], (Access, ast.Name))
+        self.used |= {node.id for node in read if isinstance(node, ast.Name)} & self.lets.keys()
+        return Expression(value, self._paths(read), _digest(value.ast, read))
 
-    def _paths(self, value: Value) -> tuple[Path, ...]:
+    def _paths(self, read: Sequence[ast.expr]) -> tuple[Path, ...]:
         """What the expression reads of the record, in the order of its text: its own steps, and those of the names that
         it uses."""
-        read = nodes.within([value.ast], (Access, ast.Name))
         inner = {id(node.value) for node in read if isinstance(node, Access)}
         found: list[tuple[tuple[int, int], tuple[Path, ...]]] = []
         for node in read:
@@ -184,7 +179,7 @@ class Expressions:
         index = self._documents.index(place.document.file)
         if index == 0:
             return
-        for node in nodes.within([tree], ast.expr):
+        for node in within([tree], ast.expr):
             if hasattr(node, "lineno"):
                 node.lineno += index * LINES
                 node.end_lineno = (node.end_lineno or 0) + index * LINES
@@ -199,9 +194,17 @@ def _condition(lowering: expression.Lowering, parsed: expression.Expression) -> 
     return Value(tree, const=tree.value if isinstance(tree, ast.Constant) else MISSING)
 
 
-def _is_hash(node: ast.AST) -> bool:
-    names = ("f_sha256", "g_sha256", "g_stable_id", "f_stable_id")
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
+_HASHES = frozenset({"f_sha256", "g_sha256", "g_stable_id", "f_stable_id"})
+
+
+def _digest(tree: ast.expr, read: Iterable[ast.expr]) -> str:
+    """Where an expression hashes: see ``Expression``. ``read`` are the names within it."""
+    if not any(isinstance(node, ast.Name) and node.id in _HASHES for node in read):
+        return ""
+    while isinstance(tree, ast.IfExp):  # empty values pass a filter by
+        tree = tree.orelse
+    ends = isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id in _HASHES
+    return "last" if ends else "inside"
 
 
 def _position(node: ast.expr) -> tuple[int, int]:
@@ -214,4 +217,4 @@ def _path(origin: Any, key: str | int) -> Path:
 
 def variables(trees: Iterable[ast.AST]) -> set[str]:
     """The Python variables that some trees read."""
-    return {node.id for node in nodes.within(trees, ast.Name)}
+    return {node.id for node in within(trees, ast.Name)}

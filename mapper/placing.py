@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -63,7 +64,7 @@ class Lines:
 
 
 @lru_cache(maxsize=512)
-def positions(text: str, start: int, end: int, style: str, value: str) -> tuple[int, ...]:
+def positions(text: str, start: int, end: int, style: str, value: str) -> Sequence[int]:
     """The offset in ``text`` of every character of ``value``, and of the end after the last.
 
     text, start, end    the file, and where in it the scalar stands, quotes or ``|`` included
@@ -73,6 +74,8 @@ def positions(text: str, start: int, end: int, style: str, value: str) -> tuple[
         return _block(text, start, end, value)
     if style:
         start, end = start + 1, end - 1
+    if len(value) == end - start and text.startswith(value, start):  # as nearly always: nothing folded or escaped
+        return range(start, end + 1)
     places: list[int] = []
     at = start
     for character in value:

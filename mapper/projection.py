@@ -18,6 +18,7 @@ import msgspec
 
 from .scope import Access
 from .values import is_empty
+from .walking import Rewriter, within
 
 Path = tuple[str, ...]
 """Keys from the record down; a list on the way has no key of its own."""
@@ -224,7 +225,7 @@ def item(value: Any, index: int) -> Any:
     return value[index] if -len(value) <= index < len(value) else None
 
 
-class Resolver(ast.NodeTransformer):
+class Resolver(Rewriter):
     """Turns the ``Access`` placeholders of one generated function into Python.
 
     Objects on the way to a value (``order.customer`` of ``order.customer.email``) are looked up once, at
@@ -274,7 +275,7 @@ class Resolver(ast.NodeTransformer):
         structs: set[str | None] = set()
         stepped: set[int] = set()
         names: set[int] = set()
-        for node in (node for statement in body for node in ast.walk(statement)):
+        for node in within(body, (Access, ast.Name)):
             if isinstance(node, ast.Name) and node.id == variable:
                 names.add(id(node))
             elif isinstance(node, Access) and isinstance(node.value, ast.Name) and node.value.id == variable:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from . import nodes
 from .cleaning.people import BLANKS
+from .walking import Rewriter, instead
 
 _COMPARED: Final[dict[str, type[ast.cmpop]]] = {"v_gt": ast.Gt, "v_ge": ast.GtE, "v_lt": ast.Lt, "v_le": ast.LtE}
 _EXACT: Final = 2**53
@@ -22,7 +23,7 @@ _HUNDREDTHS: Final = {1, 2, 4, 5, 10, 20, 25, 50, 100}
 """What a whole number may be divided by to give an amount of two decimals at most."""
 
 
-class Shortcuts(ast.NodeTransformer):
+class Shortcuts(Rewriter):
     """Rewrites the calls of one function. ``functions`` holds what generated code calls, by name."""
 
     def __init__(self, functions: dict[str, Any]) -> None:
@@ -33,7 +34,7 @@ class Shortcuts(ast.NodeTransformer):
         divided = self._amount_of_cents(node)
         if divided is not None:
             return divided
-        self.generic_visit(node)
+        self.inner(node)
         if not isinstance(node.func, ast.Name) or len(node.args) != 2:
             return node
         template = _PREPARED.get(getattr(self._functions.get(node.func.id), "shortcut", ""))
@@ -68,14 +69,12 @@ class Shortcuts(ast.NodeTransformer):
         long = ast.Call(nodes.name(prepare), [again, context], [])
         quick = ast.BinOp(value, ast.Div(), by)
         found = ast.IfExp(nodes.all_of([kind, bounds]), quick, long)
-        placed: ast.expr = ast.fix_missing_locations(ast.copy_location(found, node))
-        return placed
+        return instead(found, node)
 
     def _prepared(self, node: ast.Call, template: ast.expr) -> ast.expr:
         """The preparation of a parameter, in place for a value of the usual kind."""
         filled = _Filled(self._name(), node).visit(nodes.copied(template))
-        placed: ast.expr = ast.fix_missing_locations(ast.copy_location(filled, node))
-        return placed
+        return instead(filled, node)
 
     def _operated(self, node: ast.Call, function: str) -> ast.expr:
         left, right = node.args
@@ -96,14 +95,14 @@ class Shortcuts(ast.NodeTransformer):
             is_whole = ast.BoolOp(ast.And(), [is_whole, bounds])
             quick = ast.BinOp(value, ast.Div(), right)
         long = ast.copy_location(ast.Call(node.func, [value, right], []), node)
-        return ast.fix_missing_locations(ast.copy_location(ast.IfExp(is_whole, quick, long), node))
+        return instead(ast.IfExp(is_whole, quick, long), node)
 
     def _name(self) -> str:
         self._temporaries += 1
         return f"q{self._temporaries}"
 
 
-class _Filled(ast.NodeTransformer):
+class _Filled(Rewriter):
     """A template with the temporary's name for ``q``, the value for ``VALUE``, and the long way for ``LONG``."""
 
     def __init__(self, temporary: str, node: ast.Call) -> None:

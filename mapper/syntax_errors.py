@@ -17,6 +17,7 @@ from .errors import Problem
 from .placing import BREAKS, Lines
 
 _QUOTES: Final = 'Put quotes around the value: "…".'
+FLATTER: Final = "Nest less: name parts with 'let', or take a list apart with 'for'."
 _BRACES: Final = re.compile(r"(?:^|[:,\[{-])[ \t]*(\{\{)")
 _KEY: Final = re.compile(r"[ ]*(?:- +)*(?:\"[^\"]*\"|'[^']*'|[^\s\"'#\[\]{},&*!|>%@`:-][^#:]*?)[ ]*:(?:[ ]+|$)")
 _PAIR: Final = re.compile(r"\\u([dD][89abAB][0-9A-Fa-f]{2})\\u([dD][c-fC-F][0-9A-Fa-f]{2})")
@@ -127,6 +128,14 @@ def crowded(lines: Lines, start: int) -> Iterator[Problem]:
             at = lines.starts[line] + found.end()
             message, hint = "a blank is missing after the colon", "Write 'name: value'."
             yield Problem(lines.span(at, at + len(lines.texts[line])), "missing-blank", message, hint)
+
+
+def _depth(scene: _Scene) -> Fault | None:
+    """Newer parsers have a bound of their own, which lies above ours; they see it before we are told of any value."""
+    if "nesting depth" not in scene.complaint.said:
+        return None
+    at = scene.complaint.at
+    return scene.fault(at, "too-deep", "values are nested too deeply", FLATTER, at + 1)
 
 
 def _braces(scene: _Scene) -> Fault | None:
@@ -317,6 +326,7 @@ def _several(scene: _Scene) -> Fault | None:
 
 
 _EXPLANATIONS: Final[tuple[Callable[[_Scene], Fault | None], ...]] = (
+    _depth,
     _braces,
     _escape,
     _quote,

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "mapper"
 
 ORDER = """
-errors placing syntax_errors document values scope filters habits tokens syntax building calling lowering
+errors placing syntax_errors document values scope filters habits tokens syntax walking building calling lowering
 expression schema cleaning showing personal rules fields windows request answers declaration declared assembly
 wiring destination leaves validation payload reference projection trees mapping tables nodes shaping lowered
 shortcuts parts lists parameters checks compiler refusal matching results glances lanes program stepping explain
