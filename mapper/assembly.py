@@ -305,7 +305,7 @@ class Assembly:
             "values": lambda: rules.values(said),
             "spelling": lambda: rules.spelling(said, events),
             "order": lambda: rules.order(said[0], said[1]),
-            "age": lambda: rules.age(said, windows.of, windows.future),
+            "age": lambda: rules.age(said, windows.of, windows.future, windows.always),
             "fresh": lambda: rules.fresh(said, self.seconds((*steps, "within"), part.get("within", ""))),
             "personal": lambda: rules.personal(said, part.get("urls", ()), part.get("keys", ())),
         }

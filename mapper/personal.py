@@ -6,12 +6,13 @@ It can only be a suspicion, so it is never more than a warning by default. It na
 from __future__ import annotations
 
 import re
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from typing import Any, Final
 
 _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}(?:@|%40)[A-Za-z0-9-]{1,63}\.[A-Za-z]{2}")
 _PHONE: Final = re.compile(r"\+[0-9](?:[ ().-]?[0-9]){7,14}\Z")
 _DEPTH: Final = 3
+_lower: Final = str.lower
 _SHOWN: Final = re.compile(r"[A-Za-z0-9_$.-]{1,64}\Z")
 
 
@@ -22,25 +23,46 @@ def shown(key: str) -> str:
 
 def looks_personal(value: Any, path: str, words: Set[str], depth: int = _DEPTH) -> list[str]:
     """The paths below ``path`` whose key is one of ``words`` or whose text is an e-mail address or a phone number."""
-    if type(value) is str:
-        return [path] if _is_personal(value) else []
+    return list(_found(value, path, words, depth)) if _is_suspect(value, words, depth) else []
+
+
+def _is_suspect(value: Any, words: Set[str], depth: int) -> bool:
+    """Whether there can be something to find. Most values hold nothing, and then no path has to be made."""
+    kind = type(value)
+    if kind is str:
+        return "@" in value or value[:1] == "+"
     if not depth:
-        return []
-    found: list[str] = []
-    if type(value) is dict:
+        return False
+    if kind is dict:
+        if not words.isdisjoint(map(_lower, value)):
+            return True
+        value = value.values()
+    elif kind is not list:
+        return False
+    for inner in value:
+        kind = type(inner)
+        if kind is str:
+            if "@" in inner or inner[:1] == "+":
+                return True
+        elif (kind is dict or kind is list) and _is_suspect(inner, words, depth - 1):
+            return True
+    return False
+
+
+def _found(value: Any, path: str, words: Set[str], depth: int) -> Iterator[str]:
+    if type(value) is str:
+        if _is_personal(value):
+            yield path
+    elif depth and type(value) is dict:
         for key, inner in value.items():
-            kind = type(inner)
-            if kind is str:
-                if key.lower() in words or _is_personal(inner):
-                    found.append(f"{path}.{shown(key)}")
-            elif key.lower() in words and inner is not None and inner != [] and inner != {}:
-                found.append(f"{path}.{shown(key)}")
-            elif kind is dict or kind is list:
-                found += looks_personal(inner, f"{path}.{shown(key)}", words, depth - 1)
-    elif type(value) is list:
+            where = f"{path}.{shown(key)}"
+            if key.lower() in words and inner is not None and inner != [] and inner != {}:
+                yield where
+            else:
+                yield from _found(inner, where, words, depth - 1)
+    elif depth and type(value) is list:
         for i, inner in enumerate(value):
-            found += looks_personal(inner, f"{path}[{i}]", words, depth - 1)
-    return found
+            yield from _found(inner, f"{path}[{i}]", words, depth - 1)
 
 
 def _is_personal(text: str) -> bool:

@@ -7,7 +7,7 @@ where an event breaks it (``faults``). It names parameters, never their values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -48,7 +48,7 @@ ABSENT: Final = _Absent()
 
 def is_nothing(value: Any) -> bool:
     """Whether a sent value says nothing: null, empty text, empty list, empty object."""
-    return value is None or value == "" or value == [] or value == {}
+    return not value and (value is None or value == "" or value == [] or value == {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +65,22 @@ class Condition:
 
     def of(self, value: Any) -> bool:
         """Whether the condition holds for the parameter's value (None or ABSENT for an absent one)."""
-        if value is ABSENT or is_nothing(value):
-            return self.test in ("absent", "not")
-        if self.test in ("present", "absent"):
-            return self.test == "present"
+        test = self.test
+        if value is ABSENT or (not value and is_nothing(value)):
+            return test == "absent" or test == "not"
+        if test == "present" or test == "absent":
+            return test == "present"
         found = any(v in self.values for v in value) if isinstance(value, list) else value in self.values
-        return found == (self.test == "is")
+        return found == (test == "is")
 
     def holds(self, event: Event) -> bool:
         """Whether the condition holds for an event."""
         return self.of(self.get(event))
+
+    @property
+    def needs_it(self) -> bool:
+        """Whether the condition can only hold for an event that has the parameter."""
+        return self.test in ("is", "present")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +209,23 @@ def require(paths: Iterable[str]) -> Faults:
         faults: tuple[str, ...] = ()
         for get, names in wanted:
             value = get(event)
-            if value is None or value == "" or value == [] or value == {}:
+            if not value and is_nothing(value) and not _is_there(event, names):
                 faults += _missing(event, names, "")
         return faults
 
     return find
+
+
+def _is_there(value: Any, names: Sequence[str]) -> bool:
+    """Whether there is something at the end of the way along ``names``, in every item of a list that lies on it."""
+    for place, name in enumerate(names):
+        if type(value) is list:
+            rest = names[place:]
+            return bool(value) and all(_is_there(item, rest) for item in value)
+        if type(value) is not dict:
+            return False
+        value = value.get(name)
+    return not is_nothing(value)
 
 
 def _missing(value: Any, names: list[str], at: str) -> tuple[str, ...]:
@@ -295,13 +313,17 @@ def order(earlier: str, later: str) -> Faults:
     return find
 
 
-def age(path: str, oldest: Callable[[Event], int | None], future: int) -> Faults:
-    """The time is within what the destination takes: not too old, not in the future."""
+def age(path: str, oldest: Callable[[Event], int | None], future: int, always: float) -> Faults:
+    """The time is within what the destination takes: not too old, not in the future.
+
+    oldest  the age up to which an event is taken, in seconds; None for any
+    always  the age up to which every event is
+    """
     get = getter(path)
 
     def find(event: Event, now: float | None) -> tuple[str, ...]:
         when = get(event)
-        if now is None or type(when) is not int:
+        if now is None or type(when) is not int or -future <= now - when <= always:
             return ()
         limit = oldest(event)
         return (path,) if when > now + future or (limit is not None and now - when > limit) else ()

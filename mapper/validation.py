@@ -6,7 +6,7 @@ an event that is fine costs little more than a look at its values. A finding nam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -16,7 +16,7 @@ from .errors import Level
 from .fields import Field
 from .leaves import Fault, Faults, Leaf, free_fault, leaf
 from .personal import shown
-from .rules import Rule
+from .rules import Rule, is_nothing
 
 _MAX_DEPTH: Final = 8
 
@@ -66,7 +66,7 @@ class Validator:
         self.destination = destination
         self._faults = Faults(destination.checks, destination.level, strict)
         self._event = self._object(destination.root)
-        self._always, self._by_value = _indexed(destination)
+        self._rules = _Index(destination)
 
     def check(self, event: Any, now: float) -> list[Finding]:
         """Every finding for one event as it is sent; see ``validate``."""
@@ -76,13 +76,11 @@ class Validator:
             _report(found, "", fault)
             return found
         self._event(event, "", found)
-        for rule in self._always:
-            _apply(rule, event, now, found)
-        for name, by_value in self._by_value:
-            value = event.get(name)
-            if type(value) is str:
-                for rule in by_value.get(value, ()):
-                    _apply(rule, event, now, found)
+        for rule in self._rules.of(event):
+            if rule.when and not rule.applies(event):
+                continue
+            for path in rule.find(event, now):
+                found.append(Finding(path, rule.id, rule.level, rule.explain([path]), rule.remedy))
         return (
             list({(one.path, one.rule, one.level): one for one in reversed(found)}.values())[::-1] if found else found
         )
@@ -111,25 +109,29 @@ class Validator:
                         free(inner, where, found)
                     continue
                 test, deep = entry
-                if deep is not None:
+                if deep is None:
+                    if test is not None and (fault := test(inner)) is not None:
+                        _report(found, f"{path}.{name}" if path else name, fault)
+                elif test is None or type(inner) is not list or len(inner) != 1 or test(inner[0]) is not None:
                     deep(inner, f"{path}.{name}" if path else name, found)
-                elif test is not None and (fault := test(inner)) is not None:
-                    _report(found, f"{path}.{name}" if path else name, fault)
             for name, fault in missing.items():
                 inner = value.get(name)
-                if inner is None or inner == "" or inner == [] or inner == {}:
+                if not inner and is_nothing(inner):
                     _report(found, f"{path}.{name}" if path else name, fault)
 
         return check
 
     def _member(self, field: Field) -> tuple[Leaf | None, Check | None]:
-        """A plain test for a single value; a check that builds paths for everything else."""
+        """A plain test for a single value; a check that builds paths for everything else.
+
+        With both, the test of the one value of a list comes first, and the check is for all that is not so simple.
+        """
         if field.kind == "object":
             return None, self._objects(field)
         if field.kind == "list":
             return None, self._positional(field)
         test = leaf(field, self._faults)
-        return (None, self._many(field, test)) if field.many else (test, None)
+        return test, self._many(field, test) if field.many else None
 
     def _objects(self, field: Field) -> Check:
         inner = self._object(field)
@@ -198,28 +200,45 @@ def _report(found: list[Finding], path: str, fault: Fault | None) -> None:
         found.append(Finding(path, *fault))
 
 
-def _apply(rule: Rule, event: Mapping[str, Any], now: float, found: list[Finding]) -> None:
-    for path in rule.faults(event, now):
-        found.append(Finding(path, rule.id, rule.level, rule.explain([path]), rule.remedy))
+class _Index:
+    """Finds the rules that can apply to an event, by one thing that each of them needs.
 
+    That is a text of the event itself (``action_source: website``), or a parameter; some rules need neither.
+    """
 
-def _indexed(destination: Destination) -> tuple[list[Rule], list[tuple[str, dict[str, list[Rule]]]]]:
-    """Rules that always have to be asked, and those that one text of the event itself selects."""
-    texts = {
-        name for name, field in (destination.root.children or {}).items() if field.kind == "text" and not field.many
-    }
-    always: list[Rule] = []
-    index: dict[str, dict[str, list[Rule]]] = {}
-    for rule in destination.rules:
-        if rule.engine:
-            continue
-        first = next((one for one in rule.when if one.test == "is" and one.path in texts), None)
-        if first is None:
-            always.append(rule)
-            continue
-        for value in first.values:
-            index.setdefault(first.path, {}).setdefault(value, []).append(rule)
-    return always, list(index.items())
+    def __init__(self, destination: Destination) -> None:
+        children = (destination.root.children or {}).items()
+        texts = {name for name, field in children if field.kind == "text" and not field.many}
+        self._always: list[Rule] = []
+        self._by_key: dict[str, list[Rule]] = {}
+        self._by_value: dict[str, dict[str, list[Rule]]] = {}
+        for rule in destination.rules:
+            if not rule.engine:
+                self._add(rule, texts)
+
+    def _add(self, rule: Rule, texts: Set[str]) -> None:
+        needed = [one for one in rule.when if one.needs_it]
+        for one in needed:
+            if one.test == "is" and one.path in texts:
+                for value in one.values:
+                    self._by_value.setdefault(one.path, {}).setdefault(value, []).append(rule)
+                return
+        if needed:
+            self._by_key.setdefault(needed[0].path.partition(".")[0], []).append(rule)
+        else:
+            self._always.append(rule)
+
+    def of(self, event: Mapping[str, Any]) -> list[Rule]:
+        """The rules to ask about an event."""
+        found = self._always.copy()
+        for name, rules in self._by_key.items():
+            if name in event:
+                found += rules
+        for name, by_value in self._by_value.items():
+            value = event.get(name)
+            if type(value) is str:
+                found += by_value.get(value, ())
+        return found
 
 
 def _free(faults: Faults) -> Check:

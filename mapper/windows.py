@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,6 +43,12 @@ class Windows:
     fresh: tuple[Fresh, ...] = ()
     future: int = 60
     margin: int = 60
+
+    @property
+    def always(self) -> float:
+        """The age up to which the destination takes every event."""
+        limits = [limit for _, limit in self.cases]
+        return min(limits if self.max_age is None else [*limits, self.max_age], default=math.inf)
 
     def of(self, event: Mapping[str, Any]) -> int | None:
         """The documented age up to which the destination takes this event."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Final, Literal
 
@@ -12,7 +12,7 @@ import msgspec
 from ..destination import Destination
 from ..validation import Finding, validator
 from .bodies import MAX_EVENT
-from .masking import Masker, mapping_of, plain
+from .masking import Masker, plain
 
 Verdict = Literal["accepted", "refused", "held"]
 """Taken; at fault itself; not taken because another event of its request was at fault."""
@@ -49,24 +49,33 @@ class Judged:
     verdict     see ``Verdict``; set to ``held`` once another event of the request is refused
     finding     the first error, for an event at fault
     warned      how many findings it has that do not refuse it
+    raw         its JSON as it arrived, and ``user`` the person's parameters in it: never stored
     body        its JSON, masked
-    digest      stands for the event exactly as it arrived
     identity    stands for its name and id; None without an id
-    persons     stand for its name with each of the ids of a browser or person that Meta compares, see ``merging``
     """
 
     verdict: Verdict
     finding: Finding | None
     warned: int
+    raw: bytes = field(repr=False)
+    user: Mapping[str, Any] = field(repr=False)
     body: bytes
-    digest: bytes
     identity: int | None
-    persons: tuple[int, ...]
     keys: int
     name: str = ""
     event_id: str = ""
     event_time: int | None = None
     action_source: str = ""
+
+    @property
+    def digest(self) -> bytes:
+        """Stands for the event exactly as it arrived."""
+        return blake2b(self.raw, digest_size=12).digest()
+
+    @property
+    def persons(self) -> tuple[int, ...]:
+        """Stand for its name with each of the ids of a browser or person that Meta compares, see ``merging``."""
+        return persons(self.name, self.user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,32 +142,34 @@ class Judge:
         self, raw: bytes, event: Any, findings: list[Finding], wrong: Finding | None, masked: Any = None
     ) -> Judged:
         masker = self._masker
-        user = mapping_of(event, "user_data")
-        keys = 0
-        for key in user:
-            keys |= _BITS.get(key, 0)
-        name = event.get("event_name") if isinstance(event, dict) else None
-        event_id = event.get("event_id") if isinstance(event, dict) else None
         kept = event if masked is None else masked
         if masked is None and masker.needed(raw, {finding.rule for finding in findings} if findings else _NO_RULES):
             kept = masker.mask(event)
-        judged = Judged(
-            "accepted" if wrong is None else "refused",
+        verdict: Verdict = "accepted" if wrong is None else "refused"
+        warned = len(findings) - (wrong is not None)
+        if not isinstance(event, dict):
+            return Judged(verdict, wrong, warned, raw, {}, _encode(kept), None, 0)
+        user = event.get("user_data")
+        if not isinstance(user, dict):
+            user = {}
+        keys = 0
+        for key in user:
+            keys |= _BITS.get(key, 0)
+        name, event_id, at = event.get("event_name"), event.get("event_id"), event.get("event_time")
+        return Judged(
+            verdict,
             wrong,
-            len(findings) - (wrong is not None),
+            warned,
+            raw,
+            user,
             _encode(kept),
-            blake2b(raw, digest_size=12).digest(),
             identity(name, event_id) if event_id is not None else None,
-            persons(name, user),
             keys,
+            plain(name),
+            plain(str(event_id), 200) if isinstance(event_id, str | int) else "",
+            at if type(at) is int and abs(at) < 1 << 60 else None,
+            plain(event.get("action_source"), 40),
         )
-        if isinstance(event, dict):
-            judged.name = plain(name)
-            judged.event_id = plain(str(event_id), 200) if isinstance(event_id, str | int) else ""
-            at = event.get("event_time")
-            judged.event_time = at if type(at) is int and abs(at) < 1 << 60 else None
-            judged.action_source = plain(event.get("action_source"), 40)
-        return judged
 
 
 _NO_RULES: Final[set[str]] = set()

@@ -19,6 +19,9 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}(?:\.[A-Za-z0-9_-]{2,8})?\Z")
 _EMAIL: Final = re.compile(r"[^\s@\"'<>/?&=:]{1,64}(?:@|%40)[^\s@\"'<>/?&=:]{1,255}")
 _PHONE: Final = re.compile(r"\+[0-9](?:[ ().-]?[0-9]){6,14}")
 _QUERY: Final = re.compile(r"(?<=[?&])([^=&#]{1,200})=([^&#]*)")
+_WORD: Final = re.compile(r"[A-Za-z0-9_.:-]*\Z")
+"""A text that holds nothing to take out."""
+
 _DEPTH: Final = 12
 
 
@@ -102,6 +105,8 @@ def plain(text: object, length: int = 100) -> str:
     """A short text of a request as it may be stored and shown: one line, no control characters, nobody's data."""
     if not isinstance(text, str):
         return ""
+    if len(text) <= length and _WORD.match(text):
+        return text
     if not (text.isprintable() and len(text) <= length):
         text = "".join(c if c.isprintable() else " " for c in text[: 2 * length])
     return _text(" ".join(text.split()))[:length]

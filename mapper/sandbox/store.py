@@ -41,6 +41,7 @@ class _Row:
     judged: Judged
     id: int
     position: int
+    digest: bytes | None
     merged: str = ""
     twin: int = 0
     way: str = ""
@@ -155,22 +156,23 @@ class Store:
         seen: Counter[bytes] = Counter()
         settled: list[tuple[bytes, int]] = []
         for position, one in enumerate(judged):
-            known = self._open.get(one.digest, ()) if self._open else ()
-            place = seen[one.digest] if known else 0
+            digest = one.digest if self._open or one.verdict != "accepted" else b""
+            known = self._open.get(digest, ())
+            place = seen[digest] if known else 0
             if place < len(known):
                 # The second of two equal events in a request is the second of the two that are stored.
-                seen[one.digest] += 1
+                seen[digest] += 1
                 self._again(known[place], one, number, position)
                 if one.verdict == "accepted":
-                    settled.append((one.digest, known[place]))
+                    settled.append((digest, known[place]))
                 continue
             self._events += 1
-            rows.append(_Row(one, self._events, position))
+            rows.append(_Row(one, self._events, position, digest if one.verdict != "accepted" else None))
         for digest, event in settled:
             self._open[digest].remove(event)
         for row in rows:
-            if row.judged.verdict != "accepted":
-                self._open.setdefault(row.judged.digest, []).append(row.id)
+            if row.digest is not None:
+                self._open.setdefault(row.digest, []).append(row.id)
         self._merge(rows, arrival)
         self._insert(rows, number, arrival)
 
@@ -181,8 +183,8 @@ class Store:
             persons = [(person, row.id) for row in rows for person in row.judged.persons]
             self.db.executemany("INSERT OR IGNORE INTO persons VALUES (?, ?)", persons)
             self._pixels = self._pixels or bool(persons)
-        for row in rows:
-            self.cube.add(_facet(row, arrival))
+        for facet, count in Counter(_facet(row, arrival) for row in rows).items():
+            self.cube.add(facet, count)
         self._count += len(rows)
 
     def _again(self, event: int, judged: Judged, request: int, position: int) -> None:
@@ -342,7 +344,7 @@ def _values(row: _Row, number: int, arrival: Arrival) -> tuple[Any, ...]:
         row.way,
         1,
         one.identity,
-        one.digest if one.verdict != "accepted" else None,
+        row.digest,
     )
 
 
