@@ -16,6 +16,7 @@ from typing import Any, Final
 from .errors import Problem
 from .placing import BREAKS, Lines
 
+FLATTER: Final = "Nest less: name parts with 'let', or take a list apart with 'for'."
 _QUOTES: Final = 'Put quotes around the value: "…".'
 FLATTER: Final = "Nest less: name parts with 'let', or take a list apart with 'for'."
 _BRACES: Final = re.compile(r"(?:^|[:,\[{-])[ \t]*(\{\{)")
@@ -281,6 +282,14 @@ def _tagged(scene: _Scene) -> Fault | None:
         return None
     message = "tags (words that begin with '!') are not part of a mapping file"
     return scene.fault(scene.context, "tag", message, _QUOTES)
+
+
+def _depth(scene: _Scene) -> Fault | None:
+    """Some versions of the parser have a bound of their own, and meet it before a value is made of anything."""
+    if "nesting depth" not in scene.complaint.said:
+        return None
+    at = scene.complaint.at
+    return scene.fault(at, "too-deep", "values are nested too deep", FLATTER, at + 1)
 
 
 def _brackets(scene: _Scene) -> Fault | None:
