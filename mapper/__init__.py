@@ -6,16 +6,22 @@
     result = program.map({"type": "order.paid", "order": {"id": "1001"}})
     report = mapper.send(program, ["orders.jsonl"], to="meta")
 
-The modules stand in one order, and each imports only those before it:
+The modules stand in one order, and each imports only those before it (tests/test_layers.py reads it from here):
 
-    errors, placing, syntax_errors, document, values, scope, filters, habits, tokens, syntax, walking, building,
-    calling, lowering, expression, schema, cleaning, showing, personal, rules, fields, windows, request, answers,
-    declaration, declared, assembly, wiring, destination, leaves, validation, payload, reference, projection, trees,
-    mapping, tables, nodes, shaping, lowered, shortcuts, parts, lists, parameters, checks, compiler, refusal,
-    matching, results, glances, lanes, program, stepping, explain, streams, source, blocks, worker, workers, reading,
-    delivery, dispatch, ledger, journal, job, dead_letters, report, metrics, settings, connecting, transport, run,
-    pipeline, retrying, receipts, sender, coverage, twins, instructions, guessing, diagnostics, specs, formatting,
-    editor, sandbox, cli
+    errors          errors
+    YAML            placing, syntax_errors, document
+    expressions     values, scope, filters, habits, tokens, syntax, walking, building, calling, lowering,
+                    expression
+    destinations    schema, cleaning, showing, personal, rules, fields, windows, request, answers, declaration,
+                    declared, assembly, wiring, destination, leaves, validation, payload, reference
+    mappings        projection, trees, mapping, tables
+    the compiler    nodes, shaping, passed_on, lowered, shortcuts, parts, lists, parameters, checks, compiler
+    events          refusal, matching, results, glances, lanes, program, stepping, explain
+    records         streams, source, blocks, worker, workers, reading
+    delivery        delivery, dispatch, ledger, journal, job, dead_letters, report, metrics, settings, connecting,
+                    transport, run, pipeline, retrying, receipts, sender
+    for authors     coverage, twins, instructions, guessing, diagnostics, specs, formatting, editor
+    for everyone    sandbox, cli, __main__
 """
 
 from __future__ import annotations

@@ -216,19 +216,21 @@ def condition(place: Place, expression: Expression, problems: list[Problem]) -> 
 
 def _personal_data(builder: Builder, destination: Destination, problems: list[Problem]) -> None:
     """Hashing what the destination hashes anyway, and personal data in places that are not hashed at all."""
-    personal: dict[tuple[str, ...], str] = {}
-    for parameter in builder.parameters:
+    personal: dict[tuple[str, ...], tuple[str, bool]] = {}
+    passed_on = builder.expressions.passed_on
+    for parameter, source in zip(builder.parameters, builder.sources, strict=True):
         if parameter.known.hash and parameter.known.cleaning.step in _IDENTIFYING:
-            personal.update(dict.fromkeys(parameter.paths, parameter.path))
-    for parameter in builder.parameters:
+            personal.update({path: (parameter.path, whole) for path, whole in passed_on(source).items()})
+    for parameter, source in zip(builder.parameters, builder.sources, strict=True):
         if parameter.literal:
             continue
         if parameter.known.hash and parameter.digest == "last" and not parameter.options.get("prehashed"):
             message = f"{destination.title}'s {parameter.path} is hashed by mapper: the hash of a hash matches nobody"
             hint = "Take '| sha256' away; write the plain value."
             problems.append(parameter.place.problem("hashed-twice", message, hint))
-        if not parameter.known.hash and not parameter.digest:
-            found = sorted({personal[path] for path in parameter.paths if path in personal})
+        if not parameter.known.hash and not parameter.digest and not personal.keys().isdisjoint(parameter.paths):
+            shared = ((*personal[path], whole) for path, whole in passed_on(source).items() if path in personal)
+            found = sorted({hashed for hashed, one, other in shared if one or other})  # else two parts of one text
             if found:
                 message = f"{parameter.path} is sent as it is, and this is the plain value of {found[0]}"
                 hint = "Leave it out; customer information goes below user_data only, where it is hashed."

@@ -9,7 +9,7 @@ from typing import Any
 from . import nodes
 from .destination import Field
 from .errors import Problem
-from .parts import Building, Parameter, Part, single
+from .parts import Building, Part, single
 from .projection import Path
 from .scope import MISSING, Scope
 from .trees import Branch, Items, Leaf, Loop, ParameterSpec
@@ -47,10 +47,7 @@ class ListBuilding(Building):
                 continue
             expression.whole()
             paths += expression.paths
-            literal = expression.constant is not MISSING
-            self.parameters.append(
-                Parameter(known.path, member.place, known, expression.paths, literal, digest=expression.digest)
-            )
+            literal = self.declare(known, member, expression)
             constants += [expression.constant] if literal else []
             values.append(nodes.constant(expression.constant) if literal else expression.node)
         if not values:
@@ -101,10 +98,7 @@ class ListBuilding(Building):
         if expression is None:
             return [ast.Pass()], ()
         expression.whole()
-        literal = expression.constant is not MISSING
-        self.parameters.append(
-            Parameter(known.path, spec.each.place, known, expression.paths, literal, digest=expression.digest)
-        )
+        literal = self.declare(known, spec.each, expression)
         value = nodes.constant(expression.constant) if literal else expression.node
         return [nodes.push(target, value)], expression.paths
 

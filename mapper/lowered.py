@@ -14,6 +14,7 @@ from typing import Any
 from . import expression
 from .document import Document
 from .errors import Problem
+from .passed_on import passed_on
 from .projection import Path, PathNode
 from .scope import MISSING, Access, Scope, Table, Value
 from .trees import Place
@@ -136,6 +137,19 @@ class Expressions:
         """A part of what stands at a place, parsed already; with ``asks`` as a condition. For those who explain it."""
         lower = _condition if asks else expression.Lowering.lower
         return self._lowered(place, scope, lambda lowering: lower(lowering, parsed))
+
+    def passed_on(self, sent: Expression) -> dict[Path, bool]:
+        """The paths whose values an expression passes on, each with whether that may be the whole of it."""
+        found: dict[Path, bool] = {}
+        for node, part in passed_on(sent.node):
+            paths: dict[Path, bool] = {}
+            if isinstance(node, Access):
+                paths = {_path(origin, node.key): True for origin in node.origins}
+            elif node.id in self.lets:
+                paths = self.passed_on(self.lets[node.id].expression)
+            for path, whole in paths.items():
+                found[path] = found.get(path, False) or (whole and not part)
+        return found
 
     def _bare(
         self, place: Place, scope: Scope, lower: Callable[[expression.Lowering, expression.Expression], Value]

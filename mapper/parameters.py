@@ -14,7 +14,7 @@ from .destination import Field
 from .errors import Problem
 from .lists import ListBuilding
 from .lowered import Expression
-from .parts import Parameter, Part, Requirement, Whole, placed
+from .parts import Part, Requirement, Whole, placed
 from .projection import Path
 from .scope import MISSING, Scope
 from .shaping import shaper
@@ -223,19 +223,7 @@ class Builder(ListBuilding):
         condition = None
         if spec.condition is not None:
             condition = self.expressions.condition(spec.condition, scope)
-        literal = expression.constant is not MISSING
-        self.parameters.append(
-            Parameter(
-                known.path,
-                spec.place,
-                known,
-                expression.paths,
-                literal,
-                spec.condition,
-                spec.options,
-                expression.digest,
-            )
-        )
+        literal = self.declare(known, spec, expression)
         if literal and known.kind != "time" and condition is None and known.companion is None:
             return self._literal(expression.constant, spec, known)
         if not known.is_leaf:

@@ -16,7 +16,7 @@ from typing import Any
 from . import nodes
 from .destination import Destination, Field, Rule
 from .errors import Problem, Span
-from .lowered import Expressions
+from .lowered import Expression, Expressions
 from .projection import Path
 from .scope import MISSING, Scope
 from .trees import Branch, Leaf, ParameterSpec, Place
@@ -88,6 +88,7 @@ class Building(ABC):
     open       objects whose keys are known only when a record is mapped
     complete   parameters that are there wherever their parent is
     asked      rules that the event's own code asks
+    sources    the expressions of ``parameters``, in the same order
     """
 
     def __init__(
@@ -111,12 +112,31 @@ class Building(ABC):
         self.complete: set[str] = set()
         self.asked: list[Rule] = []
         self.parameters: list[Parameter] = []
+        self.sources: list[Expression] = []
         self._item: ParameterSpec | None = None
         self._count = 0
 
     @abstractmethod
     def parameter(self, spec: ParameterSpec, known: Field, scope: Scope) -> Part | None:
         """One declared parameter, or None if it says nothing or is wrong (the problem is noted)."""
+
+    def declare(self, known: Field, leaf: Leaf, expression: Expression) -> bool:
+        """Note a declared value; whether it is literal."""
+        literal = expression.constant is not MISSING
+        self.parameters.append(
+            Parameter(
+                known.path,
+                leaf.place,
+                known,
+                expression.paths,
+                literal,
+                leaf.condition,
+                leaf.options,
+                expression.digest,
+            )
+        )
+        self.sources.append(expression)
+        return literal
 
     def _incomplete(self, known: Field, variable: str, place: Place) -> list[ast.If]:
         """What must be in an object wherever it is sent, and what should be: one question for each key."""
