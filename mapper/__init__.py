@@ -10,7 +10,7 @@ The modules stand in one order, and each imports only those before it (tests/tes
 
     errors          errors
     YAML            placing, syntax_errors, document
-    expressions     values, scope, filters, habits, tokens, syntax, walking, building, calling, lowering,
+    expressions     values, addresses, scope, filters, habits, tokens, syntax, walking, building, calling, lowering,
                     expression
     destinations    schema, cleaning, showing, personal, rules, fields, windows, request, answers, declaration,
                     declared, assembly, wiring, destination, leaves, validation, payload, reference

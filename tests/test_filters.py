@@ -42,3 +42,26 @@ def test_example(spec: Filter, expression: str, result: Any) -> None:
         found = evaluate(expression, bare=True)
         assert found == result
         assert type(found) is type(result)
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "remote", "cookie", "taken"),
+    [
+        ("2001:db8::2", None, "2001:db8::1", "2001:db8::1"),
+        ("2001:db8::2", None, "203.0.113.7", "2001:db8::2"),
+        ("203.0.113.8", None, "203.0.113.7.AQ", "203.0.113.7"),
+        ("203.0.113.8", None, "192.168.1.1", "203.0.113.8"),
+        ("203.0.113.8", "203.0.113.9", None, "203.0.113.8"),
+        ("10.0.0.1, 203.0.113.8", "203.0.113.9", None, None),
+        ("  ", "203.0.113.9", "\t", "203.0.113.9"),
+        (None, "fe80::1", "203.0.113.7.AQYBAQAA.AQYBAQAA", "203.0.113.7"),
+        ("[2001:db8::2]:443", None, None, "2001:db8::2"),
+        ("unknown", "203.0.113.9", "203.0.113.7.XX", None),
+        ("::ffff:10.0.0.1", None, None, None),
+        ("a" * 1000, None, "nobody", None),
+    ],
+)
+def test_whose_address_is_taken(
+    forwarded: str | None, remote: str | None, cookie: str | None, taken: str | None
+) -> None:
+    assert FUNCTIONS["client_ip"].function(forwarded, remote, cookie) == taken

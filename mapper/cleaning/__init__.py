@@ -14,10 +14,11 @@ from hashlib import sha256
 from typing import Any, Final
 from unicodedata import normalize
 
+from ..addresses import APPENDIX
 from ..values import Context
 from . import people, plain, quick
-from .people import BLANKS, Rule
-from .unusable import CODES, UnusableError
+from .people import BLANKS, WORDS_FOR_NOTHING, Rule
+from .unusable import CODES, DoubtfulError, UnusableError
 
 __all__ = ["CODES", "Cleaning", "Prepare", "declare", "prepare", "shortened"]
 
@@ -25,7 +26,7 @@ Prepare = Callable[..., Any]
 """``(value, context, companion=None)`` -> what is sent, or None if there is nothing (usable)."""
 
 _HASHED: Final = re.compile(r"[0-9a-f]{64}", re.IGNORECASE | re.ASCII)
-_APPENDED: Final = re.compile(r"[0-9a-f]{64}\.(?:AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8})", re.ASCII)
+_APPENDED: Final = re.compile(rf"[0-9A-Fa-f]{{64}}\.(?:{APPENDIX})", re.ASCII)
 _MD5: Final = re.compile(r"[0-9a-f]{32}", re.IGNORECASE | re.ASCII)
 _NOTHING: Final = sha256(b"").hexdigest()
 _NO_OPTIONS: Final[Mapping[str, Any]] = {}
@@ -143,6 +144,9 @@ def _checked(check: plain.Check, path: str) -> Prepare:
             return None
         try:
             prepared = check(value, context)
+        except DoubtfulError as error:
+            context.warn(error.code, path)
+            return error.value
         except UnusableError as error:
             return unusable(value, context, error)
         return None if prepared == "" else prepared
@@ -193,6 +197,8 @@ def _hashed(cleaning: Cleaning, options: Mapping[str, Any], path: str) -> Hashed
         text = text.strip(BLANKS)
         if not text:
             return None
+        if text in WORDS_FOR_NOTHING:
+            raise UnusableError("word-for-nothing")
         if len(text) >= 32 and pass_through is not False:
             found = _already(text, md5_is_id)
             if found == _NOTHING:
@@ -304,7 +310,7 @@ def _already(text: str, md5_is_id: bool) -> str | None:
     if len(text) == 64 and _HASHED.fullmatch(text):
         return text.lower()
     if _APPENDED.fullmatch(text):
-        return text
+        return text[:64].lower() + text[64:]
     if len(text) == 32 and not md5_is_id and _MD5.fullmatch(text):
         raise UnusableError("md5")
     return None

@@ -26,6 +26,11 @@ BLANKS: Final = (
 )
 """What browsers trim, which is not quite what Python trims."""
 
+WORDS_FOR_NOTHING: Final = frozenset(
+    ("None", "null", "NULL", "nan", "NaN", "undefined", "n/a", "N/A", "[object Object]")
+)
+"""What programs write where they have nothing, letter for letter: Null and Nan are names of people."""
+
 _BLANK: Final = re.compile(f"[{BLANKS}]+")
 _NAME: Final = re.compile(f"[{BLANKS}{re.escape(string.punctuation)}]+")
 _EMAIL: Final = re.compile(
@@ -38,7 +43,7 @@ _ONLY_DIGITS: Final = {code: None for code in range(128) if not 48 <= code <= 57
 _NO_BLANKS: Final = {ord(blank): None for blank in BLANKS if blank.isascii()}
 """Much quicker than a pattern, for text that is ASCII."""
 _NOT_LETTERS: Final = re.compile(r"[^a-z]+")
-_NOT_ALNUM: Final = re.compile(r"[^a-z0-9]+")
+_NOT_ALNUM: Final = re.compile(r"[^A-Za-z0-9]+")
 _TRUNK: Final = re.compile(r"\(\s*0\s*\)")
 
 Rule = Callable[[str, Context, Any], str]
@@ -96,7 +101,7 @@ def gender(text: str, context: Context, companion: Any) -> str:
 
 
 def city(text: str, context: Context, companion: Any) -> str:
-    cleaned = _NOT_ALNUM.sub("", text.lower())
+    cleaned = _NOT_ALNUM.sub("", text).lower()
     if not cleaned or cleaned[0].isdigit():
         raise UnusableError("bad-city")
     return cleaned

@@ -6,30 +6,27 @@ Each maker takes what a destination file says of a parameter and gives a functio
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from ..addresses import APPENDIX, bare, is_private
 from ..values import Context, pruned
 from ..values import text as as_text
 from .people import BLANKS
-from .unusable import UnusableError
+from .unusable import DoubtfulError, UnusableError
 from .words import words
 
 Check = Callable[[Any, Context], Any]
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?", re.ASCII)
 _URL: Final = re.compile(r"https?://[^\s/?#\\]+(?:[/?#]\S*)?", re.IGNORECASE)
-_CLICK_ID: Final = re.compile(r"fb\.[0-9]+\.[0-9]+\.[^.\s]+", re.ASCII)
-_APPENDIX: Final = re.compile(r"AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8}")
-_PRIVATE: Final = tuple(
-    ipaddress.ip_network(network)
-    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16")
-)
-_PRIVATE_6: Final = tuple(ipaddress.ip_network(network) for network in ("::1/128", "fe80::/10", "fc00::/7"))
+_CLICK_ID: Final = re.compile(r"fb\.[0-9]+\.(?![0-9]{10}\.)[0-9]+\.[^.\s]+", re.ASCII)
+_APPENDIX: Final = re.compile(APPENDIX)
+_SECONDS: Final = 10
+"""The digits of a time in seconds, from 2001 to 2286; milliseconds have three more."""
 _IPV4: Final = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!\Z)|\Z)){4}", re.ASCII)
 _PRIVATE_4: Final = re.compile(r"10\.|127\.|192\.168\.|169\.254\.|172\.(?:1[6-9]|2[0-9]|3[01])\.")
 """The common case without building an address; whatever does not match is looked at in full."""
@@ -210,7 +207,10 @@ def web_url(said: Mapping[str, Any]) -> Check:
 
 
 def ip_address(said: Mapping[str, Any]) -> Check:
-    """The visitor's own address, as it was written. Private addresses are those of a proxy or a test."""
+    """The visitor's own address, as it was written; the Parameter Builder's has an appendix.
+
+    Private addresses are those of a proxy or a test.
+    """
 
     def check(value: Any, context: Context) -> str:
         if type(value) is not str:
@@ -221,14 +221,18 @@ def ip_address(said: Mapping[str, Any]) -> Check:
             return value
         written = str(value).strip(BLANKS)
         try:
-            address = ipaddress.ip_address(written)
+            private = is_private(written)
         except ValueError:
-            raise UnusableError("bad-ip") from None
-        if "%" in written:
-            raise UnusableError("private-ip")
-        if any(address in network for network in (_PRIVATE if address.version == 4 else _PRIVATE_6)):
+            private = appended(written)
+        if private:
             raise UnusableError("private-ip")
         return written
+
+    def appended(written: str) -> bool:
+        try:
+            return is_private(bare(written))
+        except ValueError:
+            raise UnusableError("bad-ip") from None
 
     return check
 
@@ -249,6 +253,8 @@ def click_id(said: Mapping[str, Any]) -> Check:
             raise UnusableError("bad-click-id")
         if len(parts) == 5 and _APPENDIX.fullmatch(parts[4]) is None:
             raise UnusableError("bad-click-id")
+        if len(parts[2]) == _SECONDS:
+            raise DoubtfulError("click-id-seconds", written)
         return written
 
     return check

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from ..values import Context
+from .people import WORDS_FOR_NOTHING
 
 __all__ = ["marked", "quick"]
 
@@ -30,7 +31,8 @@ _EMAIL: Final = re.compile(
     r"[a-z0-9_+\-]++(?:\.[a-z0-9_+\-]++)*+@[a-z0-9]++(?:-++[a-z0-9]++)*+(?:\.[a-z0-9]++(?:-++[a-z0-9]++)*+)++", re.ASCII
 )
 _URL: Final = re.compile(r"https?://[a-z0-9.\-:]++(?:[/?#][!-~]*+)?", re.ASCII)
-_CLICK_ID: Final = re.compile(r"fb\.[0-9]++\.[0-9]++\.[0-9A-Za-z_\-]++", re.ASCII)
+_CLICK_ID: Final = re.compile(r"fb\.[0-9]++\.(?![0-9]{10}\.)[0-9]++\.[0-9A-Za-z_\-]++", re.ASCII)
+_MAYBE_NOTHING: Final = frozenset("".join(word.lower().split()).encode() for word in WORDS_FOR_NOTHING)
 _NOT_DIGITS: Final = bytes(code for code in range(256) if not 48 <= code <= 57)
 _LOWER: Final = bytes(code + 32 if 65 <= code <= 90 else code for code in range(256))
 _BLANK_BYTES: Final = _BLANKS.encode()
@@ -87,7 +89,7 @@ def _external_id(whole: Whole) -> Prepare:
     def external_id(value: Any, context: Context, companion: Any = None) -> Any:
         if type(value) is str and len(value) <= _LONGEST and value.isascii():
             cleaned = value.encode().translate(_LOWER, _BLANK_BYTES)
-            if cleaned:
+            if cleaned and cleaned not in _MAYBE_NOTHING:
                 return [sha256(cleaned).hexdigest()]
         return whole(value, context, companion)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 CODES: Final = {
     "wrong-type": "it is of the wrong type",
+    "word-for-nothing": "it is what programs write where they have nothing, such as null or undefined",
     "bad-email": "it is not an e-mail address",
     "bad-phone": "it is not a phone number",
     "phone-length": "a phone number has 7 to 15 digits, with its country code",
@@ -25,6 +26,7 @@ CODES: Final = {
     "bad-ip": "it is not an IP address",
     "private-ip": "it is an address inside a network, not the visitor's own",
     "bad-click-id": "it is not of the form fb.1.<milliseconds>.<id>",
+    "click-id-seconds": "its time is in seconds, where milliseconds belong",
     "bad-url": "it is not a web address that begins with https:// or http://",
     "bad-currency": "it is no currency: use its three-letter code, such as EUR",
     "bad-number": "it is not a number",
@@ -50,3 +52,12 @@ class UnusableError(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+class DoubtfulError(Exception):
+    """A value is sent, with a warning. Never leaves this package."""
+
+    def __init__(self, code: str, value: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.value = value

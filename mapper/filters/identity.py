@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
+from ..addresses import bare, is_own, without_port
 from ..values import is_empty, is_number, text
 from .arguments import as_text, text_argument
 from .registry import Fails, filter_, function
@@ -17,6 +19,7 @@ _MAX_PHONE: Final = 64
 _MAX_CLICK: Final = 500
 """Meta's own Parameter Builder leaves longer click ids alone."""
 _MAX_PARAMETERS: Final = 1_000
+_BARE_CLICK: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
 @filter_(
@@ -76,17 +79,19 @@ def query_param(value: Any, name: Any) -> str | None:
     ("fbc('https://shop.example/?fbclid=New', 1760433452, 'fb.1.1750000000000.Old')", "fb.1.1760433452000.New"),
     ("fbc('https://shop.example/', 1760433452, 'fb.1.1750000000000.Old')", "fb.1.1750000000000.Old"),
     ("fbc('https://shop.example/', 1760433452)", None),
+    ("fbc('IwAR2x', 1760433452)", "fb.1.1760433452000.IwAR2x"),
     ("fbc('https://shop.example/?fbclid=IwAR2x', none)", None),
     ("fbc('https://shop.example/?fbclid=IwAR2x', 'yesterday')", Fails("not-a-time")),
 )
 def fbc(url: Any, clicked: Any, cookie: Any = None) -> str | None:
     """Meta's click id for `user_data.fbc`: from the `fbclid` of the landing page's URL, and from the `_fbc` cookie.
 
-    `clicked` is when the page was first seen with it: Unix seconds or milliseconds, or ISO 8601 with an offset. The
-    cookie is taken if it holds the same click, or if the URL has none. Empty if there was no click.
+    Instead of the URL you may give the `fbclid` itself. `clicked` is when the page was first seen with it: Unix
+    seconds or milliseconds, or ISO 8601 with an offset. The cookie is taken if it holds the same click, or if the URL
+    has none. Empty if there was no click.
     """
     known = None if is_empty(cookie) else as_text(cookie).strip()
-    found = None if is_empty(url) else query_param(url, "fbclid")
+    found = None if is_empty(url) else _click(as_text(url).strip())
     if is_empty(found) or len(str(found)) > _MAX_CLICK:
         return known
     if known is not None and known.split(".", 3)[3:] and known.split(".")[3] == found:
@@ -96,6 +101,33 @@ def fbc(url: Any, clicked: Any, cookie: Any = None) -> str | None:
     in_ms = is_number(clicked) and clicked >= MILLISECONDS
     moment = clicked if in_ms else to_time(clicked) * 1000
     return f"fb.1.{int(moment)}.{found}"
+
+
+def _click(written: str) -> str | None:
+    """The click id of a URL, or the text itself if it can be no URL."""
+    return written if _BARE_CLICK.fullmatch(written) else query_param(written, "fbclid")
+
+
+@function(
+    ("client_ip('203.0.113.7, 10.0.0.2')", "203.0.113.7"),
+    ("client_ip(none, '203.0.113.7')", "203.0.113.7"),
+    ("client_ip('10.0.0.2')", None),
+    ("client_ip('203.0.113.7:51324')", "203.0.113.7"),
+    ("client_ip('203.0.113.7', none, '2001:db8::1.AQYBAQAA')", "2001:db8::1"),
+)
+def client_ip(forwarded: Any, remote: Any = None, cookie: Any = None) -> str | None:
+    """The visitor's own address for `user_data.client_ip_address`, from what a web server knows.
+
+    `forwarded` is the `X-Forwarded-For` header, of which the first entry counts; `remote` is the address of the
+    connection, which counts if there is no such header; `cookie` is Meta's `_fbi` cookie. Of the cookie's address and
+    the request's, the first that is IPv6 is taken, else the first. Addresses inside a network are passed over.
+    """
+    asked = as_text(forwarded).partition(",")[0].strip() if not is_empty(forwarded) else ""
+    if not asked and not is_empty(remote):
+        asked = as_text(remote).strip()
+    kept = "" if is_empty(cookie) else bare(as_text(cookie).strip())
+    own = [one for one in (kept, without_port(asked)) if one and is_own(one)]
+    return next((one for one in own if ":" in one), own[0] if own else None)
 
 
 @lru_cache(maxsize=1)
