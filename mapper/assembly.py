@@ -91,7 +91,7 @@ class Assembly:
             hash="sha256" if said.get("hash") == "sha256" else "",
             never_hash=said.get("hash") == "never",
             children=children if kind == "object" else None,
-            positions=self.positions(path, said.get("positions") or ()),
+            positions=self.positions(path, own["rule"], said.get("positions") or ()),
             recommended=self.recommended(steps, said.get("recommended", False)),
             cleaned="clean" in said,
             cleaning=self.cleaning(steps, kind, said),
@@ -109,7 +109,7 @@ class Assembly:
         self.later.append(((*steps, "recommended"), said))
         return rules.conditions(said)
 
-    def positions(self, path: str, declared: Iterable[Mapping[str, Any]]) -> tuple[Field, ...]:
+    def positions(self, path: str, rule: str, declared: Iterable[Mapping[str, Any]]) -> tuple[Field, ...]:
         return tuple(
             Field(
                 path=f"{path}.{one['name']}",
@@ -118,6 +118,7 @@ class Assembly:
                 about=one.get("about", ""),
                 required=one.get("required", False),
                 allowed=tuple(one.get("allowed", ())),
+                rule=rule,
                 cleaning=cleaning.declare("text"),
             )
             for one in declared
