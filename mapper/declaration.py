@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .answers import MEANINGS
+from .cleaning.options import OPTIONS
 from .fields import KINDS
 from .request import FORMATS
 
@@ -108,7 +109,7 @@ FIELD_RULES: Final[Rules] = {
     "section": _text("The heading under which the setup page lists it."),
     "clean": _key("Cleaning steps, by name.", type=["string", "list", "dict"]),
     "hash": _text("Whether it is sent hashed.", allowed=["sha256", "never"]),
-    "options": _texts("What a mapping may say beside its value."),
+    "options": _texts("What a mapping may say beside its value.", allowed=list(OPTIONS)),
     "companion": _text("The path of another parameter that cleaning looks at."),
     "allowed": _key("The only values it may have.", type="list"),
     "min": _key("The smallest number.", type=["integer", "float"]),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from .cleaning.options import OPTIONS
 from .destination import Destination
 from .fields import Field
 from .filters import FILTERS, FUNCTIONS
@@ -134,7 +135,7 @@ def _values(field: Field) -> list[dict[str, Any]]:
     plain: dict[str, Any] = {"$ref": "#/definitions/value"}
     if field.allowed:
         plain = {"anyOf": [{"enum": [*field.allowed, None]}, _EXPRESSION]}
-    options = {name: {"description": f"See the page of {field.path}."} for name in sorted(field.options)}
+    options = {name: _option(name) for name in sorted(field.options)}
     long = {
         "type": "object",
         "required": ["value"],
@@ -142,6 +143,11 @@ def _values(field: Field) -> list[dict[str, Any]]:
         "additionalProperties": False,
     }
     return [plain, long, *([_loop(plain), {"type": "array", "items": plain}] if field.many else [])]
+
+
+def _option(name: str) -> dict[str, Any]:
+    known = OPTIONS.get(name)
+    return {} if known is None else {"description": known.about, **known.schema}
 
 
 def _loop(each: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from . import nodes
 from .cleaning import CODES
+from .cleaning.options import OPTIONS
 from .destination import Field
 from .errors import Problem
 from .lists import ListBuilding
@@ -283,14 +284,18 @@ class Builder(ListBuilding):
         return Part(constant=prepared)
 
     def _check_options(self, spec: Leaf, known: Field) -> None:
-        for option in spec.options:
+        for option, given in spec.options.items():
+            place = Place(spec.place.document, (*spec.place.path[:-1], option))
             if option not in known.options:
                 names = sorted({"value", "if", *known.options})
                 close = difflib.get_close_matches(option, names, 1)
                 hint = f"Did you mean '{close[0]}'?" if close else f"Beside 'value' it takes: {', '.join(names)}."
-                span = Place(spec.place.document, (*spec.place.path[:-1], option)).key_span()
                 message = f"{known.path} has no option '{option}'"
-                self.problems.append(Problem(span, "unknown-option", message, hint))
+                self.problems.append(Problem(place.key_span(), "unknown-option", message, hint))
+            elif option in OPTIONS and not OPTIONS[option].fits(given):
+                message = f"'{option}' takes {OPTIONS[option].takes}"
+                computed = isinstance(given, str) and "{{" in given
+                self.problems.append(place.problem("bad-option", message, OPTIONS[option].instead if computed else ""))
 
     def _open_children(self, known: Field) -> None:
         for path in self.destination.fields:

@@ -16,7 +16,6 @@ from typing import Any, Final
 from .errors import Problem
 from .placing import BREAKS, Lines
 
-FLATTER: Final = "Nest less: name parts with 'let', or take a list apart with 'for'."
 _QUOTES: Final = 'Put quotes around the value: "…".'
 FLATTER: Final = "Nest less: name parts with 'let', or take a list apart with 'for'."
 _BRACES: Final = re.compile(r"(?:^|[:,\[{-])[ \t]*(\{\{)")
@@ -129,14 +128,6 @@ def crowded(lines: Lines, start: int) -> Iterator[Problem]:
             at = lines.starts[line] + found.end()
             message, hint = "a blank is missing after the colon", "Write 'name: value'."
             yield Problem(lines.span(at, at + len(lines.texts[line])), "missing-blank", message, hint)
-
-
-def _depth(scene: _Scene) -> Fault | None:
-    """Newer parsers have a bound of their own, which lies above ours; they see it before we are told of any value."""
-    if "nesting depth" not in scene.complaint.said:
-        return None
-    at = scene.complaint.at
-    return scene.fault(at, "too-deep", "values are nested too deeply", FLATTER, at + 1)
 
 
 def _braces(scene: _Scene) -> Fault | None:
@@ -289,7 +280,7 @@ def _depth(scene: _Scene) -> Fault | None:
     if "nesting depth" not in scene.complaint.said:
         return None
     at = scene.complaint.at
-    return scene.fault(at, "too-deep", "values are nested too deep", FLATTER, at + 1)
+    return scene.fault(at, "too-deep", "values are nested too deeply", FLATTER, at + 1)
 
 
 def _brackets(scene: _Scene) -> Fault | None:

@@ -17,6 +17,7 @@ import pytest
 
 import mapper
 from mapper.cleaning import CODES
+from mapper.cleaning.options import OPTIONS
 from mapper.expression import CODES as EXPRESSION_CODES
 from mapper.mapping import EVENT_RULES, RULES, TABLE_RULES
 from mapper.schema import CODES as SCHEMA_CODES
@@ -170,6 +171,9 @@ def keys() -> str:
         parts.append(f"### {title}\n\n| key | takes | meaning |\n| --- | --- | --- |")
         parts += [f"| `{key.path}` | {key.takes} | {key.about} |" for key in describe(rules)]
         parts.append("")
+    parts.append("### Beside a value\n\n| option | takes | meaning |\n| --- | --- | --- |")
+    parts += [f"| `{name}` | {option.takes} | {option.about} |" for name, option in OPTIONS.items()]
+    parts.append("| `if` | an expression | The value is sent only if this is true. |\n")
     return "\n".join(parts)
 
 

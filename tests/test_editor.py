@@ -36,7 +36,7 @@ SPECS = Path(__file__).parent / "specs"
 WHOLE = [*sorted((ROOT / "mappings").glob("*.yaml")), *sorted((SPECS / "language").glob("*.yaml"))]
 SEEN_BY_BOTH = {
     "unknown-key", "missing-key", "wrong-type", "not-allowed", "empty",
-    "unknown-parameter", "unknown-option", "request-parameter", "event-name-parameter", "bad-literal",
+    "unknown-parameter", "unknown-option", "request-parameter", "event-name-parameter", "bad-literal", "bad-option",
 }  # fmt: skip
 """What a schema can see. Expressions, rules between parameters and what is never used it cannot."""
 
