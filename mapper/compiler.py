@@ -95,15 +95,19 @@ class Compiled:
         return digest.hexdigest()
 
 
-def compile_mapping(spec: MappingSpec, *, full: bool = False) -> Compiled:
+def compile_mapping(spec: MappingSpec, *, full: bool = False, lenient: bool = False) -> Compiled:
     """Compile a mapping.
 
     full     decode every record whole, which gives the same events, only slower
+    lenient  an event comes out with what it has, even if something required is empty
     raises   MappingError with everything that is wrong
     """
     problems: list[Problem] = []
     destination = _destination(spec, problems)
-    compiled = Compiler(spec, destination, problems).compile(full)
+    compiler = Compiler(spec, destination, problems)
+    if lenient:
+        compiler.functions["miss"] = _passed_over
+    compiled = compiler.compile(full)
     problems = sorted(set(problems))
     if any(problem.level == "error" for problem in problems):
         raise MappingError(problems)
@@ -371,6 +375,10 @@ def _miss(missing: list[int] | None, index: int) -> list[int]:
     if index not in missing:
         missing.append(index)
     return missing
+
+
+def _passed_over(missing: list[int] | None, index: int) -> None:
+    """Note no requirement, so that the event comes out without it."""
 
 
 def _noted(context: Context, code: str, path: str) -> None:

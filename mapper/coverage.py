@@ -8,18 +8,20 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
+from .attempts import Attempts
 from .cleaning import CODES
 from .compiler import Transform
 from .parts import Parameter
 from .program import Program
 from .projection import Path, label, reads
-from .report import Reason, refused, warned
+from .report import Reason, warned
+from .report import refused as refused_for
 from .results import Result
 
 MAX_FIELDS: Final = 5000
@@ -38,9 +40,9 @@ _decode = msgspec.json.Decoder().decode
 class ParameterCoverage:
     """One declared parameter over all events that were made or refused.
 
-    filled      events that carry it
+    filled      events that carry it, or would if they were not refused for something else
     empty       events that lack it
-    unusable    values that were there and could not be used, by code
+    unusable    values that were there and could not be used, and expressions that failed, by code
     missing     the record's paths that were empty when it was
     """
 
@@ -58,9 +60,13 @@ class ParameterCoverage:
 
 @dataclass(slots=True)
 class EventCoverage:
-    """One event of the mapping: how many were made, how many refused and why."""
+    """One event of the mapping: how many were made, how many refused and why.
+
+    when   the condition by which records are meant for it, or ""
+    """
 
     key: str
+    when: str = ""
     made: int = 0
     refused: int = 0
     reasons: Counter[Reason] = field(default_factory=Counter)
@@ -104,22 +110,26 @@ def cover(program: Program, lines: Iterable[tuple[bytes, float, int]]) -> Covera
     """
     run = _Run(program)
     for line, now, shift in lines:
-        run.take(line, program.map(line, now, shift=shift))
+        run.take(line, now, shift)
     return run.finish()
 
 
 class _Run:
     def __init__(self, program: Program) -> None:
         self.program = program
+        self.attempts = Attempts(program)
         self.coverage = Coverage()
         self.fields: Counter[Path] = Counter()
         self.declared: dict[str, list[Parameter]] = {}
         for transform in program.transforms:
             self.declared[transform.key] = _declared(transform)
             self.coverage.events[transform.key] = _fresh(transform, self.declared[transform.key])
+        for spec in program.spec.events:
+            when = spec.part("when")
+            self.coverage.events[spec.key].when = "" if when is None else str(when.value).strip()
 
-    def take(self, line: bytes, result: Result) -> None:
-        coverage = self.coverage
+    def take(self, line: bytes, now: float, shift: int) -> None:
+        coverage, result = self.coverage, self.program.map(line, now, shift=shift)
         coverage.records += 1
         if result.events:
             coverage.mapped += 1
@@ -134,21 +144,46 @@ class _Run:
         for path in set(_fields(record, (), 0)):
             if path in self.fields or len(self.fields) < MAX_FIELDS:
                 self.fields[path] += 1
+        refused = {problem.event for problem in result.problems if problem.event}
         for event in result.events:
-            self._made(event.key, event.parameters, record)
-        for key in {problem.event for problem in result.problems if problem.event}:
+            coverage.events[event.key].made += 1
+            if event.key not in refused:
+                self._carried(event.key, event.parameters, record)
+        for key in refused:
             coverage.events[key].refused += 1
         for problem in result.problems:
-            self._refused(problem, record)
+            coverage.reasons[refused_for(problem)] += 1
+            if problem.event:
+                coverage.events[problem.event].reasons[refused_for(problem)] += 1
         for warning in result.warnings:
             coverage.warnings[warned(self.program, warning)] += 1
-            known = coverage.events[warning.event].parameters.get(warning.parameter)
-            if known is not None and warning.code in CODES:
-                known.unusable[warning.code] += 1
+            if warning.event not in refused:
+                self._unusable(warning.event, warning.code, warning.parameter)
+        if refused:
+            self._attempted(line, now, shift, result, refused, record)
 
-    def _made(self, key: str, event: Mapping[str, Any], record: Any) -> None:
+    def _attempted(
+        self, line: bytes, now: float, shift: int, result: Result, refused: Collection[str], record: Any
+    ) -> None:
+        """Events that were refused, for one thing that is missing, say: the others are counted all the same."""
+        failed: set[tuple[str, str]] = set()
+        for attempt in self.attempts(line, now, shift=shift):
+            if attempt.key not in refused:
+                continue
+            if attempt.parameters is None:
+                failed.add((attempt.key, attempt.failed))
+                continue
+            self._carried(attempt.key, attempt.parameters, record)
+            for code, path in attempt.unusable:
+                self._unusable(attempt.key, code, path)
+        for problem in result.problems:
+            known = self.coverage.events[problem.event].parameters.get(problem.parameter) if problem.event else None
+            if known is not None and (problem.event, problem.code) in failed:
+                known.empty += 1
+                known.unusable[problem.code] += 1
+
+    def _carried(self, key: str, event: Mapping[str, Any], record: Any) -> None:
         counted = self.coverage.events[key]
-        counted.made += 1
         for parameter in self.declared[key]:
             known = counted.parameters[parameter.path]
             if reads(event, tuple(parameter.path.split("."))):
@@ -159,23 +194,10 @@ class _Run:
                     if not reads(record, path):
                         known.missing[label(path)] += 1
 
-    def _refused(self, problem: Any, record: Any) -> None:
-        self.coverage.reasons[refused(problem)] += 1
-        if not problem.event:
-            return
-        counted = self.coverage.events[problem.event]
-        counted.reasons[refused(problem)] += 1
-        known = counted.parameters.get(problem.parameter)
-        if known is None:
-            return
-        if problem.code == "missing":
-            known.empty += 1
-            known.missing.update(problem.missing)
-        elif problem.code in CODES:
-            known.empty += 1
-            known.unusable[problem.code] += 1
-        else:  # it has a value, and a rule refuses the event for it
-            known.filled += 1
+    def _unusable(self, key: str, code: str, path: str) -> None:
+        known = self.coverage.events[key].parameters.get(path)
+        if known is not None and code in CODES:
+            known.unusable[code] += 1
 
     def finish(self) -> Coverage:
         read = {path for declared in self.declared.values() for parameter in declared for path in parameter.paths}
@@ -256,6 +278,7 @@ def _event(event: EventCoverage) -> dict[str, Any]:
     reasons = [_reason(reason, count) for reason, count in event.reasons.most_common()]
     return {
         "event": event.key,
+        "when": event.when,
         "made": event.made,
         "refused": event.refused,
         "reasons": reasons,

@@ -41,15 +41,29 @@ def test_how_often_each_parameter_comes_out(compiled: Compile) -> None:
     event = found.events["Lead"]
     assert (event.made, event.refused) == (2, 3)
     email = event.parameters["user_data.em"]
-    assert (email.filled, email.empty, email.required) == (2, 2, True)
+    assert (email.filled, email.empty, email.required) == (3, 2, True), "also in the event that is too old"
     assert dict(email.missing) == {"email": 1}
     assert dict(email.unusable) == {"bad-email": 1}
     ip = event.parameters["user_data.client_ip_address"]
-    assert (ip.filled, ip.empty, dict(ip.missing)) == (1, 1, {"ip": 1})
+    assert (ip.filled, ip.empty, dict(ip.missing)) == (4, 1, {"ip": 1}), "also in events that lack something else"
     assert event.parameters["action_source"].literal
-    assert event.parameters["event_time"].filled == 3, "it has a value, though it is too old"
+    assert event.parameters["event_time"].filled == 5, "it has a value, though it is too old"
     assert {reason.code for reason in event.reasons} == {"missing", "bad-email", "too-old"}
     assert [reason.code for reason in found.reasons if not reason.event] == ["not-json"]
+
+
+def test_an_expression_that_fails_and_an_event_for_each_item(compiled: Compile) -> None:
+    loop = SMALL.replace("    when:", "    for: item in items\n    when:").replace("{{ email }}", "{{ item.email }}")
+    found = covered(
+        compiled(loop.replace("{{ ip }}", "{{ ip | int }}")),
+        {**GOOD, "ip": None, "items": [{"email": "a@b.example"}, {"email": ""}, {"email": "c@d.example"}]},
+        {**GOOD, "ip": "none", "items": {"email": "a@b.example"}},
+    )
+    event = found.events["Lead"]
+    assert (event.made, event.refused) == (2, 2)
+    email, ip = event.parameters["user_data.em"], event.parameters["user_data.client_ip_address"]
+    assert (email.filled, email.empty) == (2, 1), "nothing is known of the others of an event whose expression fails"
+    assert (ip.filled, ip.empty, dict(ip.unusable)) == (0, 4, {"not-a-number": 1})
 
 
 def test_fields_that_no_record_has_and_their_nearest(compiled: Compile) -> None:
