@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from base64 import b64encode
 from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import mapper
-from mapper.cli.coverage import as_html, show
+from mapper.cli.coverage import show
+from mapper.cli.coverage_page import as_html
 from mapper.coverage import Coverage, cover
 
 from .conftest import NOW, SMALL
@@ -109,6 +114,81 @@ def test_a_page_escapes_what_it_shows(compiled: Compile) -> None:
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_a_page_allows_nothing_but_its_own_style(compiled: Compile) -> None:
+    page = as_html(covered(compiled(), GOOD), "m.yaml")
+    [style] = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    allowed = b64encode(sha256(style.encode()).digest()).decode()
+    assert f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-{allowed}'" in page
+    assert " style=" not in page
+
+
+TABLE = """\
+        2 records read = 1 mapped + 0 ignored + 1 dead
+
+Lead: 1 made, 1 refused
+  parameter                    filled              when it is empty
+  ────────────────────────────────────────────────────────────────────────────────────────
+* event_time                     100%  ██████████
+  event_id                       100%  ██████████
+  action_source                always  ██████████
+* event_source_url               100%  ██████████
+* user_data.em                    50%  █████░░░░░  no email (1)
+* user_data.client_user_agent    100%  ██████████
+  user_data.client_ip_address      0%  ░░░░░░░░░░  it is an address inside a network, not
+                                                   the visitor's own (2)
+
+Refused:
+        1  user_data.em is required and empty: the record has no email [missing]
+           m.yaml:13:13
+
+Search: no record is meant for it
+  when: type == 'search'
+
+* required: without it the event is not sent
+"""
+
+
+SEARCH = """\
+  Search:
+    when: type == 'search'
+    parameters:
+      event_time: "{{ at }}"
+      action_source: website
+      event_source_url: "{{ url }}"
+      user_data: {em: "{{ email }}", client_user_agent: M}
+"""
+
+
+def test_a_table_that_a_person_can_read(compiled: Compile) -> None:
+    program = compiled(SMALL + SEARCH)
+    found = covered(program, {**GOOD, "ip": "10.0.0.1"}, {**GOOD, "email": None, "ip": "10.0.0.1"})
+    shown = show(found, width=90, colour=False).replace(program.files[0], "m.yaml")
+    assert shown.partition("\nLeft out")[0] == TABLE
+    for width in (40, 60, 80, 120, 200):
+        lines = show(found, width=width, colour=False).splitlines()
+        assert all(len(line) <= max(width, 60) or "m.yaml" in line for line in lines)
+        assert any(line.startswith("* user_data.client_user_agent ") for line in lines), "names are never cut"
+    coloured = show(found, width=80, colour=True)
+    assert re.sub("\x1b\\[[0-9;]*m", "", coloured).split() == show(found, width=80, colour=False).split()
+
+
+def test_records_of_last_year_are_tried_as_on_their_own_day(compiled: Compile, tmp_path: Path) -> None:
+    compiled()
+    (tmp_path / "r.jsonl").write_text(json.dumps(GOOD))
+    old = run("check", "m.yaml", "--sample", "r.jsonl", cwd=tmp_path)
+    assert b"0 mapped" in old.stdout
+    assert b"--now" in old.stderr
+    day = datetime.fromtimestamp(NOW, UTC).isoformat()
+    found = run("check", "m.yaml", "--sample", "r.jsonl", "--now", day, cwd=tmp_path)
+    assert b"1 mapped" in found.stdout
+    assert b"--now" not in found.stderr
+    for now in ("yesterday", "1772366400000", "-1"):
+        wrong = run("check", "m.yaml", "--sample", "r.jsonl", "--now", now, cwd=tmp_path)
+        assert (wrong.returncode, b"Write a time" in wrong.stderr) == (2, True)
+    for more in (["--now", day], ["--sample", "r.jsonl", "--format", "github"]):
+        assert run("check", "m.yaml", *more, cwd=tmp_path).returncode == 2
 
 
 def test_the_command(compiled: Compile, tmp_path: Path) -> None:

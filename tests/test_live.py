@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import mapper
-from mapper.cli.send import moment
+from mapper.cli.clock import moment
 from mapper.dispatch import Switch
 from mapper.errors import DeliveryError
 from mapper.journal import Journal

@@ -16,6 +16,7 @@ from ..errors import MappingError, Problem
 from ..program import Program, load
 from ..source import inputs, lines
 from ..specs import check_tests
+from .clock import now_option
 from .main import coloured, say, tell, width
 from .test import named
 
@@ -46,16 +47,20 @@ no failure."""
 )
 @click.option("--setup", type=click.Path(), help="Events Manager's setup page (text) to compare the mapping with.")
 @click.option("--pixel", is_flag=True, help="Say what the page's pixel must send so that no event counts twice.")
+@now_option
 @click.option("--strict", is_flag=True, help="Warnings are failures, too.")
 def command(
-    mappings: tuple[str, ...], sample: tuple[str, ...], form: str, setup: str | None, pixel: bool, strict: bool
+    mappings: tuple[str, ...],
+    sample: tuple[str, ...],
+    form: str,
+    setup: str | None,
+    pixel: bool,
+    now: float | None,
+    strict: bool,
 ) -> int:
     """Compile mappings and show what is wrong."""
-    if form == "html" and not sample:
-        raise click.UsageError("--format html shows what records give: name some with --sample.")
     mappings = tuple(named(mappings))
-    if sample and len(mappings) != 1:
-        raise click.UsageError("--sample tries one mapping at a time.")
+    _check_usage(mappings, sample, form, pixel, now)
     problems: list[Problem] = []
     programs: list[Program] = []
     for path in mappings:
@@ -70,13 +75,11 @@ def command(
             programs.append(program)
     if setup is not None:
         problems += _compared(setup, programs)
-    if pixel and form != "text":
-        raise click.UsageError("--pixel is for people: leave --format away.")
     failed = any(problem.level == "error" or strict for problem in problems)
     if sample and programs:
         if problems:
             say(diagnostics.render(problems, colour=coloured(sys.stderr)))
-        _try(programs[0], sample, form)
+        _try(programs[0], sample, form, now)
         return 1 if failed else 0
     _show(problems, form, len(programs), len(mappings))
     if pixel:
@@ -103,27 +106,45 @@ def _compared(setup: str, programs: list[Program]) -> list[Problem]:
     return problems
 
 
-def _try(program: Program, sample: tuple[str, ...], form: str) -> None:
+def _check_usage(mappings: tuple[str, ...], sample: tuple[str, ...], form: str, pixel: bool, now: float | None) -> None:
+    """Options that make no sense together."""
+    if sample and len(mappings) != 1:
+        raise click.UsageError("--sample tries one mapping at a time.")
+    if form == "html" and not sample:
+        raise click.UsageError("--format html shows what records give: name some with --sample.")
+    if form in ("github", "sarif") and sample:
+        raise click.UsageError(f"--format {form} shows problems of mappings: leave --sample away.")
+    if now is not None and not sample:
+        raise click.UsageError("--now is the clock for records: name some with --sample.")
+    if pixel and form != "text":
+        raise click.UsageError("--pixel is for people: leave --format away.")
+
+
+def _try(program: Program, sample: tuple[str, ...], form: str, now: float | None) -> None:
     """Map sample records and show what they give."""
     from ..coverage import cover
 
-    coverage = cover(program, _lines(program, sample))
+    coverage = cover(program, _lines(program, sample, now))
     if form == "json":
         click.echo(diagnostics.to_json(coverage.as_dict()))
-        return
-    from .coverage import as_html, show
+    elif form == "html":
+        from .coverage_page import as_html
 
-    if form == "html":
         click.echo(as_html(coverage, Path(program.files[0]).name), nl=False)
-        return
-    click.echo(show(coverage, width=width(sys.stdout) or 120, colour=coloured(sys.stdout)))
+    else:
+        from .coverage import show
+
+        click.echo(show(coverage, width=width(sys.stdout) or 120, colour=coloured(sys.stdout)))
+    old = sum(count for reason, count in coverage.reasons.items() if reason.code == "too-old")
+    if now is None and old * 4 > coverage.records:
+        say("Many of these records are too old by now. To try them as on their own day: --now 2026-11-20, say.")
 
 
-def _lines(program: Program, sample: tuple[str, ...]) -> Iterator[tuple[bytes, float, int]]:
+def _lines(program: Program, sample: tuple[str, ...], now: float | None) -> Iterator[tuple[bytes, float, int]]:
     for one in inputs(list(sample)):
         replay = program.replay(one.path) if one.path is not None else None
-        now = time.time()
-        moment, shift = replay.clock(now) if replay is not None else (now, 0)
+        clock = time.time() if now is None else now
+        moment, shift = replay.clock(clock) if replay is not None else (clock, 0)
         for line in lines(one):
             if line.data.strip():
                 yield line.data, moment, shift

@@ -1,93 +1,123 @@
-"""How ``mapper check --sample`` shows what records give: as tables on a terminal, or as one HTML page."""
+"""How ``mapper check --sample`` shows what records give: a table for each event."""
 
 from __future__ import annotations
 
-import html
-import io
-from collections.abc import Iterator
-from typing import Any
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Final
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.cells import cell_len
 
 from ..cleaning import CODES
 from ..coverage import Coverage, EventCoverage, ParameterCoverage
 from ..diagnostics import safe, visible
-from .summary import reasons
+from ..report import Records
+from .summary import BOLD, DIM, GREEN, RED, YELLOW, painter, percent, reasons, sum_of_records
+
+Cells = tuple[str, str, str, str]
+
+_REST: Final = "--format json has them all"
+_ENOUGH: Final = 0.95
+"""From which share on a parameter counts as filled."""
+_SHADES: Final = {"good": GREEN, "some": YELLOW, "none": RED}
+_MOST: Final = 20
+_NAMES: Final = 110
+"""From how many columns on there is room for what a parameter is called."""
+_ROOM: Final = 30
+"""Columns that reasons need beside a table; with less they stand below each parameter."""
 
 
 def show(coverage: Coverage, *, width: int, colour: bool) -> str:
     """Tables for people."""
-    console = Console(
-        width=width,
-        force_terminal=colour,
-        no_color=not colour,
-        highlight=False,
-        file=io.StringIO(),
-        legacy_windows=False,
-    )
-    with console.capture() as captured:
-        _print(coverage, console)
-    return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
+    return "\n".join(line.rstrip() for line in safe("\n".join(_told(coverage, width, colour))).split("\n"))
 
 
-def _print(coverage: Coverage, console: Console) -> None:
-    console.print(
-        f"{coverage.records:,} records read = {coverage.mapped:,} mapped + {coverage.ignored:,} ignored "
-        f"+ {coverage.dead:,} dead",
-        highlight=False,
-    )
+def _told(coverage: Coverage, width: int, colour: bool) -> Iterator[str]:
+    paint = painter(colour)
+    yield sum_of_records(Records(coverage.records, coverage.mapped, coverage.ignored, coverage.dead), colour=colour)
     for event in coverage.events.values():
-        console.print()
-        console.print(_table(event))
-        if event.reasons:
-            said = reasons(event.reasons, {}, colour=not console.no_color, width=console.width)
-            console.print(Text.from_ansi(safe(said)))
+        yield ""
+        yield from _event(event, width, colour)
     if any(one.required for event in coverage.events.values() for one in event.parameters.values()):
-        console.print()
-        console.print(Text("* required: without it the event is not sent", style="dim"))
-    for title, rows in _lists(coverage):
-        console.print()
-        console.print(Text(title, style="bold"))
-        for row in rows:
-            console.print(Text(visible(f"  {row}")))
+        yield paint(DIM, "\n* required: without it the event is not sent")
+    if coverage.warnings:
+        yield ""
+        yield reasons({}, coverage.warnings, colour=colour, width=width, rest=_REST)
+    for title, rows in lists(coverage):
+        yield f"\n{paint(BOLD, title)}"
+        yield from (f"  {row}" for row in rows)
 
 
-def _table(event: EventCoverage) -> Table:
-    title = Text(visible(f"{event.key}: {event.made:,} made, {event.refused:,} refused"), style="bold")
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("parameter")
-    table.add_column("filled", justify="right")
-    table.add_column("")
-    table.add_column("when it is empty")
-    for one in event.parameters.values():
-        share = _share(one)
-        name = Text(visible(one.path) + (" *" if one.required else ""))
-        shade = "dim" if one.literal else "green" if share >= 0.95 else "yellow" if share > 0 else "red"
-        percent = "always" if one.literal else f"{share:.0%}"
-        table.add_row(
-            name, Text(percent, style=shade), Text(_bar(share), style=shade), Text(visible(_why(one)), style="dim")
-        )
-    return table
+def _event(event: EventCoverage, width: int, colour: bool) -> Iterator[str]:
+    paint = painter(colour)
+    total = event.made + event.refused
+    counted = f"{event.made:,} made, {event.refused:,} refused" if total else "no record is meant for it"
+    yield paint(BOLD, visible(f"{event.key}: {counted}"))
+    if not total:
+        if event.when:
+            yield paint(DIM, visible(f"  when: {' '.join(event.when.split())}"))
+        return
+    yield from _table(event, width, paint)
+    if event.reasons:
+        yield ""
+        without = Counter({replace(reason, event=""): count for reason, count in event.reasons.items()})
+        yield reasons(without, {}, colour=colour, width=width, rest=_REST)
 
 
-def _share(one: ParameterCoverage) -> float:
+def _table(event: EventCoverage, width: int, paint: Callable[[str, str], str]) -> Iterator[str]:
+    """One event's parameters. Their names are never cut: what has no room beside them stands below."""
+    rows = [(one, _cells(one, with_name=width >= _NAMES)) for one in event.parameters.values()]
+    head: Cells = ("parameter", "its name" if width >= _NAMES else "", "filled", "")
+    widths = [max(cell_len(cells[column]) for cells in (head, *(found for _, found in rows))) for column in range(4)]
+    at = 2 + sum(taken + 2 for taken in widths if taken)
+    room = width - at if width - at >= _ROOM else 0
+    said = _line("  ", head, widths, paint, DIM) + (paint(DIM, "when it is empty") if room else "")
+    yield from (said, paint(DIM, "  " + "─" * (width - 2 if room else at - 4)))
+    for one, cells in rows:
+        line = _line("* " if one.required else "  ", cells, widths, paint, _shade(one))
+        words = textwrap.wrap(visible(why(one)), room or max(width - 6, 20), break_on_hyphens=False)
+        yield line + paint(DIM, "".join(words[:1])) if room else line
+        yield from (" " * (at if room else 6) + paint(DIM, word) for word in (words[1:] if room else words))
+
+
+def _line(mark: str, cells: Cells, widths: list[int], paint: Callable[[str, str], str], shade: str) -> str:
+    """The columns of a row; those that are empty in every row take no room."""
+    path, name, filled, bar = (
+        (" " * (width - cell_len(cell)) + cell if column == 2 else cell + " " * (width - cell_len(cell))) + "  "
+        if width
+        else ""
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return f"{mark}{path}{paint(DIM, name)}{paint(shade, filled + bar)}"
+
+
+def _cells(one: ParameterCoverage, *, with_name: bool) -> Cells:
     total = one.filled + one.empty
-    return one.filled / total if total else 0.0
+    filled = "always" if one.literal else f"{percent(one.filled, total)}%" if total else "-"
+    tenths = 10 if one.literal else percent(one.filled, total) // 10 if total else 0
+    bar = "█" * tenths + "░" * (10 - tenths)
+    return visible(one.path), visible(one.label) if with_name else "", filled, bar
 
 
-def _bar(share: float) -> str:
-    return "█" * round(share * 10) + "░" * (10 - round(share * 10))
+def _shade(one: ParameterCoverage) -> str:
+    total = one.filled + one.empty
+    return DIM if one.literal or not total else _SHADES[share(one.filled, total)]
 
 
-def _why(one: ParameterCoverage) -> str:
+def share(part: int, whole: int) -> str:
+    """How a share is to be seen: ``good``, ``some``, ``none``."""
+    return "none" if not part else "good" if part >= _ENOUGH * whole else "some"
+
+
+def why(one: ParameterCoverage) -> str:
+    """Why a parameter is empty when it is, in one line: fields that records lack, values that are unusable."""
     together: dict[int, list[str]] = {}
     for path, count in one.missing.most_common(12):
         together.setdefault(count, []).append(path)
     parts = [_lacking(paths, count) for count, paths in list(together.items())[:2]]
-    parts += [f"{CODES.get(code, code)} ({count:,})" for code, count in one.unusable.most_common(2)]
+    parts += [f"{CODES.get(code, f'it fails [{code}]')} ({count:,})" for code, count in one.unusable.most_common(2)]
     return "; ".join(parts)
 
 
@@ -97,7 +127,8 @@ def _lacking(paths: list[str], count: int) -> str:
     return f"no {listed} ({count:,})" if len(paths) == 1 else f"none of {listed}{more} ({count:,})"
 
 
-def _lists(coverage: Coverage) -> Iterator[tuple[str, list[str]]]:
+def lists(coverage: Coverage) -> Iterator[tuple[str, list[str]]]:
+    """What is told beside the events: lines that are no records, fields that are read in vain, fields that are not."""
     unmapped = [
         f"{count:>7,}  {reason.message} [{reason.code}]"
         for reason, count in coverage.reasons.items()
@@ -109,61 +140,6 @@ def _lists(coverage: Coverage) -> Iterator[tuple[str, list[str]]]:
         rows = [path + (f"  (did you mean {near}?)" if near else "") for path, near in coverage.unknown.items()]
         yield "The mapping reads these, and no record has them", rows
     if coverage.unread:
-        rows = [f"{count:>7,}  {path}" for path, count in list(coverage.unread.items())[:20]]
-        yield "Records have these, and nobody reads them", rows
-
-
-_STYLE = """
-:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 15%, transparent); }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2.5rem } small { opacity: .7 }
-table { border-collapse: collapse; width: 100% } .scroll { overflow-x: auto }
-td, th { text-align: left; padding: .35rem .6rem .35rem 0; vertical-align: top; border-bottom: 1px solid var(--line) }
-td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-code { font: 13px ui-monospace, monospace }
-.bar { display: inline-block; width: 8rem; height: .6rem; border-radius: .3rem; background: var(--line) }
-.bar { overflow: hidden }
-.bar i { display: block; height: 100%; background: #2e9e5b }
-.some i { background: #d99a1c } .none i { background: #c8402f }
-"""
-
-
-def as_html(coverage: Coverage, title: str) -> str:
-    """One page that needs nothing else. Every name from the mapping and the records is escaped."""
-    parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
-        f"<title>{_safe(title)}</title><style>{_STYLE}</style><h1>{_safe(title)}</h1>",
-        f"<p>{coverage.records:,} records read = {coverage.mapped:,} mapped + {coverage.ignored:,} ignored "
-        f"+ {coverage.dead:,} dead</p>",
-    ]
-    for event in coverage.events.values():
-        parts.append(f"<h2>{_safe(event.key)} <small>{event.made:,} made, {event.refused:,} refused</small></h2>")
-        parts.append("<div class=scroll><table><tr><th>Parameter<th>Name<th>Filled<th><th>When it is empty</tr>")
-        parts += [_row(one) for one in event.parameters.values()]
-        parts.append("</table></div>")
-        if event.reasons:
-            rows = "".join(
-                f"<li>{count:,} × {_safe(one.message)} <code>{_safe(one.code)}</code>"
-                for one, count in event.reasons.most_common()
-            )
-            parts.append(f"<ul>{rows}</ul>")
-    for name, lines in _lists(coverage):
-        listed = "".join(f"<li><code>{_safe(row.strip())}</code>" for row in lines)
-        parts.append(f"<h2>{_safe(name)}</h2><ul>{listed}</ul>")
-    return "\n".join(parts) + "\n"
-
-
-def _row(one: ParameterCoverage) -> str:
-    share = _share(one)
-    kind = "" if share >= 0.95 or one.literal else "some" if share > 0 else "none"
-    filled = "always" if one.literal else f"{share:.0%}"
-    required = " <small>required</small>" if one.required else ""
-    bar = f"<span class='bar {kind}'><i style='width:{100 if one.literal else share * 100:.0f}%'></i></span>"
-    return (
-        f"<tr><td><code>{_safe(one.path)}</code>{required}<td>{_safe(one.label)}<td class=n>{filled}<td>{bar}"
-        f"<td><small>{_safe(_why(one))}</small></tr>"
-    )
-
-
-def _safe(text: Any) -> str:
-    return html.escape(visible(str(text)), quote=True)
+        rows = [f"{count:>7,}  {path}" for path, count in list(coverage.unread.items())[:_MOST]]
+        more = len(coverage.unread) - len(rows)
+        yield "Records have these, and nobody reads them", rows + ([f"and {more} more: {_REST}"] if more > 0 else [])

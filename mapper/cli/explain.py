@@ -15,6 +15,7 @@ from ..explain import explain
 from ..program import Program, load
 from ..results import Replay
 from ..source import Line, inputs, lines
+from .clock import now_option
 from .main import coloured, say
 from .story import as_dict, told
 
@@ -37,7 +38,7 @@ data."""
 @click.option("--event", default="", help="Only this event, even if its condition is false.")
 @click.option("--parameter", default="", help="Only this parameter, such as user_data.em.")
 @click.option("--show-values", is_flag=True, help="Show what the record holds and what is sent.")
-@click.option("--now", type=float, help="The clock, in Unix seconds.")
+@now_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
 def command(
     mapping: str,

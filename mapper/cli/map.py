@@ -17,6 +17,7 @@ from ..program import Program, load
 from ..report import Events, Reason, Records, by_event, refused, warned
 from ..source import Block, Input, blocks, inputs, is_idle
 from ..workers import Workers, cores
+from .clock import now_option
 from .main import coloured, data, say, width
 from .summary import match_keys, reasons, sum_of_records
 
@@ -36,7 +37,7 @@ input. Why records gave no event is said on stderr. Exits with 1 if something wa
 @click.option(
     "--dead-letters", type=click.Path(path_type=Path), help="Keep refused records here (with their content; mode 0600)."
 )
-@click.option("--now", type=float, help="The clock, in Unix seconds, for repeatable runs.")
+@now_option
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that map large inputs [all cores].")
 @click.option("--quiet", "-q", is_flag=True, help="No summary on stderr.")
 def command(

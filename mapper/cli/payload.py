@@ -13,6 +13,7 @@ from ..destination import Destination, load_destination
 from ..diagnostics import counted, to_json
 from ..errors import DeliveryError
 from ..payload import check_payload, commented, sample_payload
+from .clock import now_option
 from .main import coloured, say, tell
 
 HELP = """\b
@@ -36,7 +37,7 @@ def command() -> None:
 @click.option("--destination", default="meta", show_default=True, help="Whose rules hold.")
 @click.option("--strict", is_flag=True, help="Say also what is taken today, but matches or reports badly.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
-@click.option("--now", type=float, help="The clock, in Unix seconds.")
+@now_option
 def check(file: str, destination: str, strict: bool, form: str, now: float | None) -> int:
     """Check a request body (- for standard input)."""
     body = _read(file)

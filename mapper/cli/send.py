@@ -9,9 +9,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -25,6 +24,7 @@ from ..report import Tally
 from ..source import Input, inputs
 from ..transport import DEADLINE
 from ..workers import cores
+from .clock import moment
 from .live import Metrics, Show, log, progress
 from .main import coloured, say, width
 from .summary import summary
@@ -175,24 +175,6 @@ def _journal(named: Path | None, no_journal: bool, is_real: bool, mapping: str, 
     if no_journal or named is not None:
         return None if no_journal else named
     return Path(f"{Path(mapping).stem}.journal") if is_real and any(one.path is not None for one in given) else None
-
-
-_AGO: Final = {"m": 60, "h": 3600, "d": 86400}
-
-
-def moment(text: str, now: float) -> float:
-    """A point in time as people write it, in Unix seconds: an ISO time (UTC without a zone), a day, or ``36h`` ago.
-
-    raises  DeliveryError (exit code 2)
-    """
-    if text[:-1].isascii() and text[:-1].isdigit() and text[-1:] in _AGO and len(text) < 9:
-        return now - int(text[:-1]) * _AGO[text[-1]]
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        hint = "Write a day (2026-11-20), a time (2026-11-20T08:00:00Z), or how long ago: 90m, 36h, 5d."
-        raise DeliveryError("since", "--since does not say a moment", 2, hint) from None
-    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
 def address_of(program: Program, to: str) -> str:

@@ -11,10 +11,11 @@ from typing import Final
 from ..cleaning import CODES
 from ..report import Reason, Records, Report
 
-_GREEN, _RED, _YELLOW, _DIM, _BOLD, _END = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
+GREEN, RED, YELLOW, DIM, BOLD, _END = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _MOST: Final = 12
 _MOST_PLACES: Final = 3
 _INDENT: Final = " " * 11
+_REST: Final = "--report FILE has them all"
 Paint = Callable[[str, str], str]
 _IGNORED: Final = {
     "rule": "ignored: by an 'ignore' rule",
@@ -40,7 +41,7 @@ def summary(report: Report, *, colour: bool, width: int = 0, mapping: str = "") 
     width    columns to wrap long reasons at; 0 for no wrapping
     mapping  the mapping's file, to say how to look into a refused record
     """
-    paint = _painter(colour)
+    paint = painter(colour)
     events = report.events
     lines = [
         sum_of_records(report.records, colour=colour),
@@ -48,9 +49,9 @@ def summary(report: Report, *, colour: bool, width: int = 0, mapping: str = "") 
             "events made",
             events.made,
             (
-                ("sent", events.sent, _GREEN),
-                ("rejected", events.rejected, _RED),
-                ("pending", events.pending, _YELLOW),
+                ("sent", events.sent, GREEN),
+                ("rejected", events.rejected, RED),
+                ("pending", events.pending, YELLOW),
             ),
             paint,
         ),
@@ -58,20 +59,20 @@ def summary(report: Report, *, colour: bool, width: int = 0, mapping: str = "") 
     ]
     carried = match_keys(report.by_event, report.match_keys, width)
     lines += ["", carried] if carried else []
-    said = reasons(report.refused, report.warnings, colour=colour, width=width)
+    said = reasons(report.refused, report.warnings, colour=colour, width=width, rest=_REST)
     lines += ["", said] if said else []
     if report.rejected:
-        lines += ["", paint(_RED, "Rejected by the destination:"), *_grouped(report.rejected, paint, width)]
+        lines += ["", paint(RED, "Rejected by the destination:"), *_grouped(report.rejected, paint, width, _REST)]
     lines += ["", *_ending(report, paint, mapping)]
     return "\n".join(lines)
 
 
 def sum_of_records(records: Records, *, colour: bool) -> str:
     """``8 records read = 5 mapped + 1 ignored + 2 dead``"""
-    parts = (("mapped", records.mapped, _GREEN), ("ignored", records.ignored, _DIM), ("dead", records.dead, _RED))
+    parts = (("mapped", records.mapped, GREEN), ("ignored", records.ignored, DIM), ("dead", records.dead, RED))
     blank = f"  ({records.blank:,} blank line{'s' if records.blank > 1 else ''} skipped)" if records.blank else ""
-    paint = _painter(colour)
-    return _sum("records read", records.read, parts, paint) + paint(_DIM, blank)
+    paint = painter(colour)
+    return _sum("records read", records.read, parts, paint) + paint(DIM, blank)
 
 
 def _counts(report: Report, paint: Paint) -> Iterator[str]:
@@ -81,7 +82,7 @@ def _counts(report: Report, paint: Paint) -> Iterator[str]:
     if report.events.limited:
         yield f"    {report.events.limited:>8,}  of them with limited data use"
     for reason, count in sorted(report.ignored.items()):
-        yield paint(_DIM, f"    {count:>8,}  {_IGNORED.get(reason, reason)}")
+        yield paint(DIM, f"    {count:>8,}  {_IGNORED.get(reason, reason)}")
 
 
 def match_keys(by_event: Mapping[str, int], carried: Mapping[str, Mapping[str, int]], width: int = 0) -> str:
@@ -98,7 +99,7 @@ def match_keys(by_event: Mapping[str, int], carried: Mapping[str, Mapping[str, i
         lines.append(f"    {'':<{longest}}" + "".join(f"  {key:>3}" for key in keys))
         for name in names:
             cells = (
-                f"  {_percent(carried.get(name, {}).get(key, 0), by_event[name]):>{max(len(key), 3)}}" for key in keys
+                f"  {percent(carried.get(name, {}).get(key, 0), by_event[name]):>{max(len(key), 3)}}" for key in keys
             )
             lines.append(f"    {name:<{longest}}" + "".join(cells))
     return "\n".join(lines)
@@ -130,29 +131,34 @@ def _fitting(keys: Sequence[str], room: int) -> Iterator[list[str]]:
         yield part
 
 
-def _percent(part: int, whole: int) -> str:
+def percent(part: int, whole: int) -> int:
     """A share that says 0 and 100 only if it is none and all."""
     share = round(100 * part / whole)
-    return str(min(max(share, 1), 99)) if 0 < part < whole else str(share)
+    return min(max(share, 1), 99) if 0 < part < whole else share
 
 
-def reasons(refused: Mapping[Reason, int], warnings: Mapping[Reason, int], *, colour: bool, width: int = 0) -> str:
-    """Why records or events were refused, the most frequent first, each with its place in the mapping."""
-    paint = _painter(colour)
+def reasons(
+    refused: Mapping[Reason, int], warnings: Mapping[Reason, int], *, colour: bool, width: int = 0, rest: str = ""
+) -> str:
+    """Why records or events were refused, the most frequent first, each with its place in the mapping.
+
+    rest   where those are told that are left off
+    """
+    paint = painter(colour)
     lines: list[str] = []
     if refused:
-        lines += [paint(_RED, "Refused:"), *_grouped(refused, paint, width)]
+        lines += [paint(RED, "Refused:"), *_grouped(refused, paint, width, rest)]
     left_out = {reason: count for reason, count in warnings.items() if reason.code in CODES}
     others = {reason: count for reason, count in warnings.items() if reason.code not in CODES}
     titles = ("Left out of events that were made all the same:", left_out), ("Worth improving in events:", others)
     for title, found in titles:
         if found:
             lines += [""] if lines else []
-            lines += [paint(_YELLOW, title), *_grouped(found, paint, width)]
+            lines += [paint(YELLOW, title), *_grouped(found, paint, width, rest)]
     return "\n".join(lines)
 
 
-def _grouped(counts: Mapping[Reason, int], paint: Paint, width: int) -> Iterator[str]:
+def _grouped(counts: Mapping[Reason, int], paint: Paint, width: int, rest: str) -> Iterator[str]:
     """Reasons with their places, the same reason of several events told once."""
     groups: dict[tuple[str, str], _Group] = {}
     for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
@@ -164,14 +170,14 @@ def _grouped(counts: Mapping[Reason, int], paint: Paint, width: int) -> Iterator
         group.places.setdefault(reason.place, Counter())[reason.event] += count
     ordered = sorted(groups.values(), key=lambda group: (-group.total, group.message))
     for group in ordered[:_MOST]:
-        first, *rest = _wrapped(f"{group.message} [{group.code}]", width)
-        for line in (f"{group.total:>9,}  {first}", *(f"{_INDENT}{line}" for line in rest)):
+        first, *more = _wrapped(f"{group.message} [{group.code}]", width)
+        for line in (f"{group.total:>9,}  {first}", *(f"{_INDENT}{line}" for line in more)):
             said, code, _ = line.partition(f"[{group.code}]")
-            yield said + paint(_DIM, code)
+            yield said + paint(DIM, code)
         for place in _places(group.places):
-            yield from (paint(_DIM, f"{_INDENT}{line}") for line in _wrapped(place, width))
+            yield from (paint(DIM, f"{_INDENT}{line}") for line in _wrapped(place, width))
     if len(ordered) > _MOST:
-        yield f"{_INDENT}and {len(ordered) - _MOST} more reasons: --report FILE has them all"
+        yield f"{_INDENT}and {len(ordered) - _MOST} more reasons" + (f": {rest}" if rest else "")
 
 
 def _places(places: Mapping[str, Counter[str]]) -> Iterator[str]:
@@ -193,13 +199,13 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def _sum(label: str, total: int, parts: Iterable[tuple[str, int, str]], paint: Paint) -> str:
     said = " + ".join(paint(shade, f"{count:,} {name}") if count else f"0 {name}" for name, count, shade in parts)
-    return f"{paint(_BOLD, f'{total:>9,} {label:<12}')} = {said}"
+    return f"{paint(BOLD, f'{total:>9,} {label:<12}')} = {said}"
 
 
 def _ending(report: Report, paint: Paint, mapping: str) -> Iterator[str]:
     """What happened to the run itself, and what to do next."""
     if report.stopped is not None:
-        yield paint(_RED, f"Stopped: {report.stopped.message}")
+        yield paint(RED, f"Stopped: {report.stopped.message}")
         if report.stopped.hint:
             yield f"  help: {report.stopped.hint}"
     if report.events.pending:
@@ -211,11 +217,11 @@ def _ending(report: Report, paint: Paint, mapping: str) -> Iterator[str]:
         letters = "dead letter" if report.dead_letters_written == 1 else "dead letters"
         yield f"{report.dead_letters_written:,} {letters} in {report.dead_letters}; they hold the records"
         yield paint(
-            _DIM, f"  by reason, and how long they can still be sent: mapper dead-letters list {report.dead_letters}"
+            DIM, f"  by reason, and how long they can still be sent: mapper dead-letters list {report.dead_letters}"
         )
         if mapping:
-            yield paint(_DIM, f"  once it is mended: mapper dead-letters retry {mapping} {report.dead_letters}")
-            yield paint(_DIM, f"  why, step by step: mapper explain {mapping} {report.dead_letters} --line 1")
+            yield paint(DIM, f"  once it is mended: mapper dead-letters retry {mapping} {report.dead_letters}")
+            yield paint(DIM, f"  why, step by step: mapper explain {mapping} {report.dead_letters} --line 1")
     if report.settled_before:
         records = "record" if report.settled_before == 1 else "records"
         yield f"{report.settled_before:,} {records} passed over: settled by an earlier run."
@@ -227,7 +233,7 @@ def _ending(report: Report, paint: Paint, mapping: str) -> Iterator[str]:
     if report.dry_run:
         yield "A dry run: nothing was sent."
     else:
-        yield paint(_DIM, _effort(report))
+        yield paint(DIM, _effort(report))
 
 
 def _effort(report: Report) -> str:
@@ -247,5 +253,6 @@ def _plain(shade: str, text: str) -> str:
     return text
 
 
-def _painter(colour: bool) -> Paint:
+def painter(colour: bool) -> Paint:
+    """What puts text in a shade, or leaves it as it is."""
     return (lambda shade, text: f"{shade}{text}{_END}" if text else "") if colour else _plain
