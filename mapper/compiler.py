@@ -36,6 +36,7 @@ from .lowered import Expression, Expressions, variables
 from .mapping import EventSpec, MappingSpec
 from .parameters import Builder
 from .parts import Parameter, Requirement
+from .projection import Path as RecordPath
 from .projection import PathNode, Projection, Resolver
 from .scope import MISSING, Access, Scope, runtime_tables
 from .shortcuts import Shortcuts
@@ -72,6 +73,11 @@ class Transform:
     suspicions: tuple[Rule, ...]
     max_age: int | None
     tree: ast.FunctionDef
+
+    def paths_below(self, parameter: str) -> tuple[RecordPath, ...]:
+        """The record's paths that are read for what lies in an object."""
+        inside = (one.paths for one in self.parameters if one.path.startswith(f"{parameter}."))
+        return tuple(dict.fromkeys(path for paths in inside for path in paths))
 
 
 @dataclass(frozen=True, slots=True)

@@ -359,18 +359,30 @@ class _Made:
         """The requirements that came out empty, with the paths of the record that were."""
         record = _decode(self.line)
         unusable = {path: code for code, path in self.context.warnings}
-        for index in missing:
-            asked = transform.requirements[index]
-            code, empty = "missing", tuple(label(path) for path in asked.paths if not reads(record, path))
+        lacked = [transform.requirements[index] for index in missing]
+        for asked in lacked:
+            if any(other.parameter.startswith(f"{asked.parameter}.") for other in lacked):
+                continue  # an object without one of its parameters: said of that one
+            paths = asked.paths or transform.paths_below(asked.parameter)
+            code, empty = "missing", tuple(label(path) for path in paths if not reads(record, path))
+            within = [path for path in unusable if path.startswith(f"{asked.parameter}.")]
             if asked.parameter in unusable:
                 code = unusable[asked.parameter]
                 message = f"{asked.parameter} is required and could not be used: {CODES.get(code, code)}"
+            elif within:
+                dropped = ", ".join(f"{path} ({CODES.get(unusable[path], unusable[path])})" for path in within)
+                message = f"{asked.parameter} is required, and what there is could not be used: {dropped}"
             elif empty:
-                lacking = f"no {empty[0]}" if len(empty) == 1 else f"none of {', '.join(empty)}"
+                lacking = f"no {empty[0]}" if len(empty) == 1 else f"none of {_listed(empty)}"
                 message = f"{asked.parameter} is required and empty: the record has {lacking}"
             else:
                 message = f"{asked.parameter} is required and came out empty"
             self.problems.append(Refusal(code, message, transform.key, asked.parameter, asked.span, empty))
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def parameter_at(span: Span, parameters: Sequence[Any]) -> str:

@@ -163,3 +163,33 @@ def test_an_included_file_keeps_its_own_places(tmp_path: Path) -> None:
     program = mapper.load(tmp_path / "m.yaml")
     problem = program.map({"cents": 1, "parts": 0}, NOW).problems[0]
     assert (problem.code, str(problem.span)) == ("division-by-zero", f"{tmp_path / 'shared.yaml'}:2:14")
+
+
+def test_an_object_that_comes_out_empty_says_why(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(
+        "version: 1\ndestination: meta\nevents:\n  Lead:\n    required: [event_id]\n    parameters:\n"
+        '      event_time: 1772366000\n      action_source: other\n      event_id: "{{ id }}"\n'
+        '      user_data: {em: "{{ mail }}", ph: "{{ phone }}"}\n'
+    )
+    program = mapper.load(tmp_path / "m.yaml")
+    said = [
+        [f"{one.parameter}: {one.message}" for one in program.map({"id": "x", **record}, NOW).problems]
+        for record in ({}, {"mail": "nobody"}, {"mail": "nobody", "phone": "call me"})
+    ]
+    assert said == [
+        ["user_data: user_data is required and empty: the record has none of mail, phone"],
+        ["user_data: user_data is required, and what there is could not be used: "
+         "user_data.em (it is not an e-mail address)"],
+        ["user_data: user_data is required, and what there is could not be used: "
+         "user_data.em (it is not an e-mail address), user_data.ph (it is not a phone number)"],
+    ]  # fmt: skip
+
+
+def test_what_an_object_lacks_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(
+        "version: 1\ndestination: meta\nevents:\n  Lead:\n    required: [event_id, user_data.em]\n    parameters:\n"
+        '      event_time: 1772366000\n      action_source: other\n      event_id: "{{ id }}"\n'
+        '      user_data: {em: "{{ mail }}"}\n'
+    )
+    problems = mapper.load(tmp_path / "m.yaml").map({}, NOW).problems
+    assert [one.parameter for one in problems] == ["event_id", "user_data.em"]
