@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from . import pasted
 from .destination import Destination
 from .errors import Level
 from .fields import Field
@@ -30,15 +31,16 @@ def check_payload(
 ) -> list[Finding]:
     """Every finding for a request body, as it is sent.
 
-    body        a body (``{"data": […], …}``), one event, a list of events, or JSON lines of any of these; text around a
-                single JSON object, such as a copied page, is passed over
+    body        a body (``{"data": […], …}``), one event, a list of events, or JSON lines of any of these; a form;
+                a text with such JSON in it, such as a copied page
     now         the current time, Unix seconds
     production  a test event code is an error, not only a warning
-    returns     findings in the order of the body; paths begin with ``data[3].``, or with ``line 3: `` in JSON lines
+    returns     findings in the order of the body; paths begin with ``data[3].``, and with ``line 3: `` if there are
+                several values
     """
     if isinstance(body, Mapping):
         return list(_Payload(destination, now, strict, production).findings(dict(body)))
-    text = body.decode("utf-8-sig", "replace") if isinstance(body, bytes) else body
+    text = pasted.text_of(body) if isinstance(body, bytes) else body
     checker = _Payload(destination, now, strict, production)
     return list(checker.read(text))
 
@@ -52,30 +54,24 @@ class _Payload:
         self.envelope = Validator(_as_body(destination), strict)
 
     def read(self, text: str) -> Iterator[Finding]:
-        """Findings for a text: one JSON value, JSON lines, or a page with a JSON object in it."""
-        try:
-            yield from self.findings(json.loads(text))
-            return
-        except (ValueError, RecursionError) as error:
-            first = error
-        lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
-        if len(lines) > 1 and all(line.lstrip()[:1] in "{[" and line.rstrip()[-1:] in "}]" for _, line in lines):
-            for i, line in lines:
-                for finding in self._line(line):
-                    yield replace(finding, path=f"line {i}: {finding.path}" if finding.path else f"line {i}")
-            return
-        inside = _object_inside(text)
-        if inside is None:
-            where = f" (line {first.lineno}, column {first.colno})" if isinstance(first, json.JSONDecodeError) else ""
-            yield Finding("", _NO_JSON, "error", f"this is not JSON{where}", _FORM)
-        else:
-            yield from self.findings(inside)
+        """Findings for a text, whatever form the requests in it have."""
+        holds_any = False
+        for place, value in pasted.found(text, self._is_request):
+            holds_any = True
+            if place and value is None:
+                yield Finding(place, _NO_JSON, "error", "this is not JSON", _FORM)
+                continue
+            for finding in self.findings(value):
+                yield replace(finding, path=f"{place}: {finding.path}".rstrip(": ")) if place else finding
+        if not holds_any:
+            yield Finding("", _NO_JSON, "error", f"this is not JSON{_where(text)}", _FORM)
 
-    def _line(self, line: str) -> Iterator[Finding]:
-        try:
-            yield from self.findings(json.loads(line))
-        except (ValueError, RecursionError):
-            yield Finding("", _NO_JSON, "error", "this is not JSON", _FORM)
+    def _is_request(self, value: Any) -> bool:
+        """Whether a value in a text can be a request or events, rather than, say, an answer."""
+        first = value[0] if isinstance(value, list) and value else value
+        return isinstance(first, dict) and bool(
+            {self.destination.envelope_key, self.destination.roles.name} & set(first)
+        )
 
     def findings(self, value: Any) -> Iterator[Finding]:
         """Findings for a body, an event or a list of events."""
@@ -100,8 +96,10 @@ class _Payload:
         if not isinstance(events, list) or not events:
             message = f"a request holds its events in a list under '{key}'"
             yield Finding(key, _NO_EVENTS, "error", message, _FORM)
-            return
-        yield from self._events(events, key)
+        if isinstance(events, dict):
+            yield from self._event(events, key)
+        elif isinstance(events, list):
+            yield from self._events(events, key)
 
     def _events(self, events: list[Any], prefix: str) -> Iterator[Finding]:
         most = self.destination.batch.max_events
@@ -109,10 +107,11 @@ class _Payload:
             message = f"{len(events)} events in one request; the most is {most}"
             yield from self._engine("batch", prefix, message, None)
         for i, event in enumerate(events):
-            decoded = _decoded(event) if isinstance(event, str) else event
-            for finding in self.events.check(decoded, self.now):
-                inside = f".{finding.path}" if finding.path else ""
-                yield replace(finding, path=f"{prefix}[{i}]{inside}")
+            yield from self._event(_decoded(event) if isinstance(event, str) else event, f"{prefix}[{i}]")
+
+    def _event(self, event: Any, where: str) -> Iterator[Finding]:
+        for finding in self.events.check(event, self.now):
+            yield replace(finding, path=f"{where}.{finding.path}" if finding.path else where)
 
     def _engine(self, kind: str, path: str, message: str, level: Level | None) -> Iterator[Finding]:
         """A finding of a check that the destination's file only names."""
@@ -135,18 +134,14 @@ def _decoded(text: str) -> Any:
         return text
 
 
-def _object_inside(text: str) -> Any:
-    """The first JSON object that stands in a text, or None."""
-    decoder = json.JSONDecoder()
-    at = text.find("{")
-    for _ in range(20):
-        if at < 0:
-            return None
-        try:
-            return decoder.raw_decode(text, at)[0]
-        except (ValueError, RecursionError):
-            at = text.find("{", at + 1)
-    return None
+def _where(text: str) -> str:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f" (line {error.lineno}, column {error.colno})"
+    except (ValueError, RecursionError):
+        pass
+    return ""
 
 
 def sample_payload(
@@ -155,19 +150,26 @@ def sample_payload(
     given: Mapping[str, Any] | None = None,
     *,
     now: float,
+    only: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """A body with one event that is correct and complete: required, recommended and listed parameters.
 
     event_name  a standard event by its name, or a name of one's own
     given       path -> value of parameters that shall be so, such as ``{"action_source": "physical_store"}``
     now         the event's time, Unix seconds; other times keep their distance to it
+    only        parameters, in place of the recommended and listed ones
     raises      KeyError for a given path that is no parameter
     """
-    return {destination.envelope_key: [sample_event(destination, event_name, given, now=now)]}
+    return {destination.envelope_key: [sample_event(destination, event_name, given, now=now, only=only)]}
 
 
 def sample_event(
-    destination: Destination, event_name: str, given: Mapping[str, Any] | None = None, *, now: float
+    destination: Destination,
+    event_name: str,
+    given: Mapping[str, Any] | None = None,
+    *,
+    now: float,
+    only: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """The event of ``sample_payload``."""
     sample = _Sample(destination, now)
@@ -179,14 +181,19 @@ def sample_event(
         if destination.field(path) is None:
             raise KeyError(path)
         sample.put(path, value)
-    for field in _outside_lists(destination.root):
-        if field.recommended is not None and all(one.holds(sample.event) for one in field.recommended):
-            sample.add(field.path)
-    listed = destination.standard_events.get(event_name)
-    for path in listed.parameters if listed is not None else ():
+    for path in _usual(destination, event_name, sample.event) if only is None else only:
         sample.add(path)
     sample.obey(destination.rules)
     return sample.ordered()
+
+
+def _usual(destination: Destination, event_name: str, event: Mapping[str, Any]) -> Iterator[str]:
+    """The parameters that are recommended for an event, or listed for its name."""
+    for field in _outside_lists(destination.root):
+        if field.recommended is not None and all(one.holds(event) for one in field.recommended):
+            yield field.path
+    listed = destination.standard_events.get(event_name)
+    yield from listed.parameters if listed is not None else ()
 
 
 def _outside_lists(field: Field) -> Iterator[Field]:
@@ -209,13 +216,18 @@ class _Sample:
         self.shift = self.now - example if type(example) is int else 0
 
     def add(self, path: str) -> None:
-        """Add a parameter with its example, unless the event has it."""
-        field = self.destination.fields.get(path)
-        if field is None or not is_nothing(getter(path)(self.event)):
+        """Add a parameter with its example, unless the event has it; for one below a list, the list."""
+        field = self.destination.fields.get(self._list_above(path))
+        if field is None or not is_nothing(getter(field.path)(self.event)):
             return
         value = self._example(field)
         if not is_nothing(value):
-            self.put(path, value)
+            self.put(field.path, value)
+
+    def _list_above(self, path: str) -> str:
+        heads = (path[:end] for end, sign in enumerate(path) if sign == ".")
+        lists = (head for head in heads if (above := self.destination.fields.get(head)) is not None and above.many)
+        return next(lists, path)
 
     def put(self, path: str, value: Any) -> None:
         *above, name = path.split(".")

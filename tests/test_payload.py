@@ -14,6 +14,8 @@ from mapper import document
 from mapper.destination import load_destination
 from mapper.payload import check_payload, commented, sample_event, sample_payload
 
+from .command import run
+
 SPECS = Path(__file__).parent / "specs" / "payload"
 NOW = 1_760_433_512
 META = load_destination("meta")
@@ -34,6 +36,7 @@ def test_a_body_may_be_a_dict_and_bytes_may_begin_with_a_mark() -> None:
     body = sample_payload(META, "Lead", now=NOW)
     assert check_payload(META, body, NOW) == []
     assert check_payload(META, b"\xef\xbb\xbf" + json.dumps(body).encode(), NOW) == []
+    assert check_payload(META, json.dumps(body).encode("utf-16"), NOW) == []
     assert [one.rule for one in check_payload(META, b"\xff\xfe", NOW)] == ["json"]
 
 
@@ -78,6 +81,7 @@ def test_an_example_for_people_is_the_same_with_comments() -> None:
     body = sample_payload(META, "Purchase", now=NOW)
     text = commented(META, body)
     assert json.loads("\n".join(line.split("  // ")[0] for line in text.splitlines())) == body
+    assert check_payload(META, text, NOW, strict=True) == []
     said = [line for line in text.splitlines() if '"id": "sku-1"' in line]
     assert said[0].endswith("// The product's id in your catalogue.")
     assert sum("//" in line for line in text.splitlines()) >= 20
@@ -92,3 +96,46 @@ def test_no_text_is_too_strange(text: str | bytes) -> None:
 def test_deep_texts_are_refused() -> None:
     for text in ("[" * 100_000, '{"a":' * 50_000, "[" * 5000 + "]" * 5000):
         assert check_payload(META, text, NOW)[0].rule in ("json", "M22")
+
+
+MAPPINGS = Path(__file__).parent.parent / "mappings"
+
+
+def called(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
+    """`mapper payload` with these arguments: exit code, standard output, standard error."""
+    done = run("payload", *arguments, cwd=MAPPINGS, stdin=stdin.encode())
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.mark.parametrize("form", [(), ("--plain",)])
+def test_what_is_printed_can_be_checked(form: tuple[str, ...]) -> None:
+    code, printed, _ = called("sample", "add to cart", "--action-source", "app", *form)
+    assert (code, '"AddToCart"' in printed) == (0, True)
+    assert called("check", "-", "--strict", stdin=printed) == (0, "", "Nothing is wrong with it.\n")
+
+
+def test_an_example_of_an_event_of_a_mapping_has_what_the_mapping_gives() -> None:
+    code, printed, _ = called("sample", "Purchase", "--mapping", "storefront.yaml", "--plain")
+    event = json.loads(printed)["data"][0]
+    assert code == 0
+    assert event["action_source"] == "website"
+    assert event["custom_data"]["contents"][0]["id"] == "sku-1"
+    assert "ct" in event["user_data"]
+    code, _, said = called("sample", "Refund", "--mapping", "storefront.yaml")
+    assert code == 2
+    assert "storefront.yaml makes no event 'Refund'" in said
+    assert "It makes: PageView, " in said
+
+
+def test_there_is_no_example_of_what_is_refused() -> None:
+    code, printed, said = called("sample", "Lead", "--action-source", "business_messaging")
+    assert (code, printed) == (2, "")
+    assert "there is no correct Lead of this kind" in said
+    assert "[M06]" in said
+    assert "LeadSubmitted" in said
+
+
+def test_a_test_code_is_an_error_in_production() -> None:
+    body = json.dumps({"test_event_code": "TEST1", **sample_payload(META, "Lead", now=NOW)})
+    assert called("check", "-", "--now", str(NOW), stdin=body)[0] == 0
+    assert called("check", "-", "--now", str(NOW), "--production", stdin=body)[0] == 1

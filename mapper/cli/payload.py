@@ -6,12 +6,14 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..destination import Destination, load_destination
 from ..diagnostics import counted, to_json
 from ..errors import DeliveryError
+from ..fields import Field
 from ..payload import check_payload, commented, sample_payload
 from .clock import now_option
 from .main import coloured, say, tell
@@ -22,9 +24,10 @@ Examples:
   pbpaste | mapper payload check -
   mapper payload sample Purchase
   mapper payload sample Purchase --action-source physical_store --plain
+  mapper payload sample Purchase --mapping mappings/storefront.yaml
 
-Look at what is sent: check a request body from anywhere, or print a correct one. A body, an event, a list of events and
-JSON lines of events are all understood."""
+Look at what is sent: check a request body from anywhere, or print a correct one. A body, an event, a list of events,
+JSON lines of events, a form, and a page or a command with JSON in it are all understood."""
 
 
 @click.group("payload", help=HELP)
@@ -36,12 +39,13 @@ def command() -> None:
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option("--destination", default="meta", show_default=True, help="Whose rules hold.")
 @click.option("--strict", is_flag=True, help="Say also what is taken today, but matches or reports badly.")
+@click.option("--production", is_flag=True, help="A test event code is an error.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
 @now_option
-def check(file: str, destination: str, strict: bool, form: str, now: float | None) -> int:
+def check(file: str, destination: str, strict: bool, production: bool, form: str, now: float | None) -> int:
     """Check a request body (- for standard input)."""
-    body = _read(file)
-    findings = check_payload(load_destination(destination), body, now or time.time(), strict=strict)
+    body, clock = _read(file), time.time() if now is None else now
+    findings = check_payload(load_destination(destination), body, clock, strict=strict, production=production)
     errors = sum(finding.level == "error" for finding in findings)
     if form == "json":
         names = ("path", "rule", "level", "message", "remedy")
@@ -60,28 +64,52 @@ def check(file: str, destination: str, strict: bool, form: str, now: float | Non
 
 @command.command("sample")
 @click.argument("event")
-@click.option("--action-source", default="website", show_default=True, help="Where the event took place.")
-@click.option("--destination", default="meta", show_default=True, help="For which destination.")
+@click.option("--action-source", help="Where the event took place; website by default.")
+@click.option("--destination", help="For which destination; meta by default.")
+@click.option("--mapping", type=click.Path(), help="A mapping: the example has what it gives for the event.")
 @click.option("--plain", is_flag=True, help="JSON without comments.")
-def sample(event: str, action_source: str, destination: str, plain: bool) -> int:
+def sample(event: str, action_source: str | None, destination: str | None, mapping: str | None, plain: bool) -> int:
     """Print a correct, complete example of an event."""
-    found = load_destination(destination)
-    name = found.event_named(event) or event
-    body = sample_payload(found, name, _given(found, action_source), now=int(time.time()))
+    if mapping is not None:
+        if destination is not None:
+            raise click.UsageError("--mapping says which destination it is for: leave --destination away.")
+        found, name, given, only = _mapped(mapping, event)
+    else:
+        found = load_destination(destination or "meta")
+        name, given, only = found.event_named(event) or event, {}, None
+    source = found.field("action_source")
+    if source is not None and (action_source or "action_source" not in given):
+        given["action_source"] = _known(source, action_source or "website")
+    now = int(time.time())
+    body = sample_payload(found, name, given, now=now, only=only)
+    wrong = [one for one in check_payload(found, body, now) if one.level == "error"]
+    if wrong:
+        message = f"there is no correct {name} of this kind: {wrong[0].message} [{wrong[0].rule}]"
+        raise DeliveryError("no-sample", message, 2, wrong[0].remedy)
     click.echo(json.dumps(body, indent=2, ensure_ascii=False) if plain else commented(found, body), nl=plain)
     return 0
 
 
-def _given(destination: Destination, action_source: str) -> dict[str, str]:
-    known = destination.field("action_source")
-    if known is None:
-        return {}
-    if known.allowed and action_source not in known.allowed:
-        allowed = ", ".join(map(str, known.allowed))
-        raise DeliveryError(
-            "action-source", f"there is no action source '{action_source}'", 2, f"There are: {allowed}."
-        )
-    return {"action_source": action_source}
+def _known(source: Field, value: str) -> str:
+    if source.allowed and value not in source.allowed:
+        allowed = ", ".join(map(str, source.allowed))
+        raise DeliveryError("action-source", f"there is no action source '{value}'", 2, f"There are: {allowed}.")
+    return value
+
+
+def _mapped(mapping: str, event: str) -> tuple[Destination, str, dict[str, Any], list[str]]:
+    """What a mapping says of an event: its name, the parameters that are fixed, and all that it gives."""
+    from ..program import load
+
+    program = load(mapping)
+    transform = next((one for one in program.transforms if event in (one.key, one.name)), None)
+    if transform is None:
+        known = ", ".join(one.key for one in program.transforms)
+        raise DeliveryError("no-event", f"{mapping} makes no event '{event}'", 2, f"It makes: {known}.")
+    fixed = {one.path: one.place.value for one in transform.parameters if one.literal and one.condition is None}
+    role = program.destination.roles.name
+    given = {path: value for path, value in fixed.items() if path != role and isinstance(value, str | int | float)}
+    return program.destination, transform.name or event, given, [one.path for one in transform.parameters]
 
 
 def _read(file: str) -> bytes:
