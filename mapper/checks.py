@@ -20,7 +20,7 @@ from .parameters import Builder
 from .parts import Requirement
 from .rules import ABSENT
 from .scope import MISSING
-from .trees import Branch, Items, Leaf, Loop, ParameterSpec, Place
+from .trees import COPIED, Branch, Items, Leaf, Loop, ParameterSpec, Place
 from .values import Context
 
 _WORDS = frozenset(["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "record", "now", "let"])
@@ -147,6 +147,8 @@ def _foresee(
         return
     paths.add(path)
     if isinstance(spec, Branch) and not known.is_leaf:
+        if COPIED in spec.children:
+            paths.update(inner for inner in destination.fields if inner.startswith(f"{path}."))
         for key, child in spec.children.items():
             if not path and key == destination.roles.name:
                 continue  # said at the wrong place: see the compiler

@@ -39,6 +39,7 @@ from .parts import Parameter, Requirement
 from .projection import Path as RecordPath
 from .projection import PathNode, Projection, Resolver
 from .scope import MISSING, Access, Scope, runtime_tables
+from .shaping import lacks
 from .shortcuts import Shortcuts
 from .tables import read_tables
 from .trees import Leaf, Place
@@ -167,6 +168,7 @@ class Compiler:
         self.functions: dict[str, Any] = {
             "miss": _miss,
             "noted": _noted,
+            "lacks": lacks,
             "type": type,
             "int": int,
             "float": float,

@@ -16,6 +16,7 @@ from .fields import Field
 from .filters import FILTERS, FUNCTIONS
 from .mapping import EVENT_RULES, RULES, TABLE_RULES
 from .specs import TEST_RULES
+from .trees import COPIED
 
 _EXPRESSION: Final = {"type": "string", "pattern": r"\{\{"}
 _TYPES: Final = {"dict": "object", "list": "array", "float": "number"}
@@ -106,6 +107,9 @@ class _Definitions:
         """The parameters of an object, each with what it means; any value may be an expression or a loop."""
         children = [child for child in (field.children or {}).values() if child.path != self.named]
         properties = {child.name: self._parameter(child) for child in children}
+        if field.path:
+            about = "An expression whose keys are copied; those that are written beside it win."
+            properties[COPIED] = {"description": about, **_EXPRESSION}
         return {"type": "object", "properties": properties, "additionalProperties": field.additional}
 
     def _parameter(self, field: Field) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from .program import Program
 from .results import Result
 from .shaping import shaper
 from .stepping import Decision, Held, Step, Stepper, View, kind
-from .trees import Branch, Items, Leaf, Loop, ParameterSpec, Place, as_leaf
+from .trees import COPIED, Branch, Items, Leaf, Loop, ParameterSpec, Place, as_leaf
 from .values import is_empty
 
 SENT, EMPTY, SKIPPED, DROPPED, FAILED, LITERAL = "sent", "empty", "skipped", "dropped", "failed", "literal"
@@ -219,6 +219,9 @@ class _Making:
 
     def _object(self, spec: Branch, into: Field, path: str, view: View) -> Iterator[ParameterTrace]:
         for key, child in spec.children.items():
+            if key == COPIED and isinstance(child, Leaf):
+                yield self._leaf(child, single(into), path, view)
+                continue
             known = (into.children or {}).get(key)
             if known is None:
                 known = self.destination.field(f"{into.path}.{key}" if into.path else key)

@@ -18,8 +18,8 @@ from .lowered import Expression
 from .parts import Part, Requirement, Whole, placed
 from .projection import Path
 from .scope import MISSING, Scope
-from .shaping import shaper
-from .trees import Branch, Items, Leaf, ParameterSpec, Place, as_leaf
+from .shaping import copier, shaper
+from .trees import COPIED, Branch, Items, Leaf, ParameterSpec, Place, as_leaf
 from .values import Context, is_empty
 
 
@@ -60,7 +60,8 @@ class Builder(ListBuilding):
         constants: dict[str, Any] = {}
         statements: list[ast.stmt] = []
         children = into.children or {}
-        whole: Whole | None = Whole([], {}) if spec is self._item else None
+        copied = self._copied(spec, into, scope) if COPIED in spec.children else None
+        whole: Whole | None = Whole([], {}) if spec is self._item and COPIED not in spec.children else None
         for key, part in (first or {}).items():
             self.produced.add(key)
             if part.constant is not MISSING:
@@ -68,7 +69,7 @@ class Builder(ListBuilding):
             else:
                 statements += self._stored(target, key, key, part, spec.place)
         for key, child in spec.children.items():
-            if key in (first or {}):
+            if key in (first or {}) or key == COPIED:
                 continue
             path = f"{into.path}.{key}" if into.path else key
             known = children.get(key) or (self.destination.field(path) if into.additional else None)
@@ -90,15 +91,42 @@ class Builder(ListBuilding):
                 whole, part = self._named(whole, key, path, part, child.place)
                 if whole is not None and part is not made:
                     statements.append(whole.statements[-1])
-            if part.constant is not MISSING and not statements:
+            if part.constant is not MISSING and not statements and copied is None:
                 constants[key] = part.constant
             else:
                 statements += self._stored(target, key, path, part, child.place)
-        begun = nodes.assign(target, nodes.constant(constants))
+        begun = nodes.assign(target, copied.value if copied is not None else nodes.constant(constants))
+        if copied is not None:
+            return Part(nodes.name(target), [begun, *statements], gathers=True, paths=copied.paths)
         if whole is not None and whole.statements:
             rest = [one for one in statements if not any(one is named for named in whole.statements)]
             return Part(nodes.name(target), [begun, *rest], gathers=True, whole=whole)
         return Part(nodes.name(target), [begun, *statements], gathers=True)
+
+    def _copied(self, spec: Branch, into: Field, scope: Scope) -> Part | None:
+        """``...: expression``: what the object begins with. Keys whose value is null are not copied."""
+        copied = spec.children[COPIED]
+        expression = self.expressions.value(copied.place, scope) if isinstance(copied, Leaf) else None
+        if isinstance(copied, Leaf) and expression is None:
+            self._open_children(into)
+            return None  # wrong, and said so
+        if not into.path or not isinstance(copied, Leaf) or expression is None or expression.constant is not MISSING:
+            message = f"'{COPIED}' takes an expression that gives an object, whose keys are copied"
+            hint = f'Write: {COPIED}: "{{{{ properties }}}}".'
+            if not into.path:
+                message = f"'{COPIED}' cannot stand at the top of an event"
+                hint = "It copies keys into an object of the event, such as custom_data."
+            self.problems.append(Problem(copied.place.span(), "wrong-type", message, hint))
+            return None
+        expression.whole()
+        self.open.add(into.path)
+        self._open_children(into)
+        self.declare(into, copied, expression)
+        taken = [key for key, child in spec.children.items() if isinstance(child, Leaf) and child.value is None]
+        begin = self.prepared(copier(into, taken))
+        value = placed([nodes.assign("v", nodes.call(begin, expression.node, nodes.name("ctx")))], copied.place.span())
+        assert isinstance(value[0], ast.Assign)
+        return Part(value[0].value, paths=expression.paths)
 
     def _named(self, whole: Whole, key: str, path: str, part: Part, place: Place) -> tuple[Whole | None, Part]:
         """``part`` as one of an object that may be written down in one step; None if it cannot be."""
@@ -116,7 +144,8 @@ class Builder(ListBuilding):
         """``part`` put into an object unless it is empty; where it is required, that is noted instead."""
         if part.constant is not MISSING:
             return [nodes.put(target, key, nodes.constant(part.constant))]
-        otherwise = self._missed(path, place, part.paths)
+        copied = path.rpartition(".")[0] in self.open  # what is copied may have it: asked for when all is there
+        otherwise = [] if copied else self._missed(path, place, part.paths)
         statements = list(part.statements)
         if isinstance(part.value, ast.Name):
             variable = part.value.id
@@ -141,15 +170,15 @@ class Builder(ListBuilding):
         return [nodes.assign("m", nodes.call("miss", nodes.name("m"), nodes.constant(len(self.requirements) - 1)))]
 
     def _missed_inside(self, path: str, target: str, place: Place, paths: tuple[Path, ...]) -> list[ast.stmt]:
-        """Required parameters of an object that an expression gives whole."""
+        """Required parameters of an object whose keys are known only when a record is mapped."""
         statements: list[ast.stmt] = []
+        asked = {one.parameter for one in self.requirements}
         for inner in self.required:
-            if inner.startswith(f"{path}."):
+            if inner.startswith(f"{path}.") and inner not in asked:
                 self.produced.add(inner)
-                value: ast.expr = nodes.name(target)
-                for key in (path.rpartition(".")[2], *inner[len(path) + 1 :].split(".")):
-                    value = nodes.call("p_field", value, nodes.constant(key))
-                statements.append(nodes.when(nodes.is_none(value), self._missed(inner, place, paths)))
+                keys = (path.rpartition(".")[2], *inner[len(path) + 1 :].split("."))
+                lacking = nodes.call("lacks", nodes.name(target), *map(nodes.constant, keys))
+                statements.append(nodes.when(lacking, self._missed(inner, place, paths)))
         return statements
 
     def _missed_children(self, path: str, variable: str, place: Place) -> list[ast.stmt]:

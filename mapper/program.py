@@ -358,7 +358,7 @@ class _Made:
     def incomplete(self, transform: Transform, missing: list[int]) -> None:
         """The requirements that came out empty, with the paths of the record that were."""
         record = _decode(self.line)
-        unusable = {path: code for code, path in self.context.warnings}
+        unusable = {path: code for code, path in self.context.warnings if code in CODES}  # not the rules
         lacked = [transform.requirements[index] for index in missing]
         for asked in lacked:
             if any(other.parameter.startswith(f"{asked.parameter}.") for other in lacked):
@@ -368,9 +368,9 @@ class _Made:
             within = [path for path in unusable if path.startswith(f"{asked.parameter}.")]
             if asked.parameter in unusable:
                 code = unusable[asked.parameter]
-                message = f"{asked.parameter} is required and could not be used: {CODES.get(code, code)}"
+                message = f"{asked.parameter} is required and could not be used: {CODES[code]}"
             elif within:
-                dropped = ", ".join(f"{path} ({CODES.get(unusable[path], unusable[path])})" for path in within)
+                dropped = ", ".join(f"{path} ({CODES[unusable[path]]})" for path in within)
                 message = f"{asked.parameter} is required, and what there is could not be used: {dropped}"
             elif empty:
                 lacking = f"no {empty[0]}" if len(empty) == 1 else f"none of {_listed(empty)}"

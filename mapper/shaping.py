@@ -7,7 +7,7 @@ and is left out with a warning if not.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .destination import Field
@@ -30,6 +30,43 @@ def shaper(field: Field) -> Shape:
         return shaped or None
 
     return every
+
+
+def lacks(value: Any, *keys: str) -> bool:
+    """Whether nothing stands at a path of keys; where there is a list on the way, in any of its items."""
+    if type(value) is list:
+        return not value or any(lacks(item, *keys) for item in value)
+    if not keys:
+        return value is None
+    return type(value) is not dict or lacks(value.get(keys[0]), *keys[1:])
+
+
+def copier(field: Field, without: Iterable[str] = ()) -> Shape:
+    """What turns any value into the beginning of an object at ``field``: a new dict of what is usable, maybe none.
+
+    without  keys that are not copied
+    """
+    shape = _free(field) if field.kind == "any" else _object(field)
+    left_out = frozenset(without)
+
+    def copy(value: Any, context: Context) -> Any:
+        if left_out and type(value) is dict:
+            value = {key: part for key, part in value.items() if key not in left_out}
+        return shape(value, context) or {}
+
+    return copy
+
+
+def _free(field: Field) -> Shape:
+    path = field.path
+
+    def shape(value: Any, context: Context) -> Any:
+        if type(value) is not dict and not is_empty(value):
+            context.warn("wrong-type", path)
+            return None
+        return pruned(value)
+
+    return shape
 
 
 def _one(field: Field) -> Shape:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from .document import Document
 from .errors import Problem, Span
+
+COPIED: Final = "..."
+"""Among the parameters of an object: an expression whose keys are copied into it, and that those beside it win over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import RecordError
-from ..values import MAX_ITEMS, is_empty, is_number, kind, sized, truth
+from ..values import MAX_ITEMS, MAX_TEXT, is_empty, is_number, kind, sized, truth
 from .arguments import as_text, at_path, known_name, members, text_argument
 from .registry import FILTERS, TESTS, Fails, filter_
 
@@ -88,32 +88,40 @@ def unique(value: Any, case_sensitive: Any = False, attribute: Any = None) -> li
     ("{'a': {'b': 1}} | flatten('_')", {"a_b": 1}),
     ("{'a': [{'b': 1}]} | flatten", {"a": [{"b": 1}]}),
     ("{'a': [{'b': 1}]} | flatten(lists=true)", {"a.0.b": 1}),
+    ("{'a': [{'b': 1}]} | flatten(lists='brackets')", {"a[0].b": 1}),
+    ("{'a': [1]} | flatten(lists='dots')", Fails("wrong-type")),
 )
 def flatten(value: Any, separator: Any = ".", lists: Any = False) -> Any:
     """Lists in a list as one list; objects in an object as one object, their keys joined by the separator.
 
-    Lists within an object stay as they are, unless `lists=true`: then their members are keys by number.
+    Lists within an object stay as they are, unless `lists=true`: then their members are keys by number, with
+    `lists='brackets'` as numbers in brackets.
     """
     if type(value) is list:
         return _flat(value)
     if type(value) is not dict:
         return value
+    if type(lists) is str and lists != "brackets":
+        raise RecordError("wrong-type", "the argument 'lists' is true, false or 'brackets'")
     between, opens = text_argument(separator, "separator"), truth(lists)
+    before, after = ("[", "]") if lists == "brackets" else (between, "")
     result: dict[str, Any] = {}
     waiting: list[tuple[str, Any]] = list(reversed(value.items()))
+    size = 0
     while waiting:
         key, member = waiting.pop()
-        inner: list[tuple[Any, Any]] | None = None
         if type(member) is dict and member:
-            inner = list(member.items())
+            steps, values, form = list(member), list(member.values()), (key, between, "")
         elif opens and type(member) is list and member:
-            inner = list(enumerate(member))
-        if inner is None:
-            result[key] = member
+            steps, values, form = list(map(str, range(len(member)))), member, (key, before, after)
         else:
-            waiting += [(f"{key}{between}{step}", below) for step, below in reversed(inner)]
-        if len(result) + len(waiting) > MAX_ITEMS or len(key) > MAX_ITEMS:
-            raise RecordError("limit", f"an object has more than {MAX_ITEMS:,} keys")
+            result[key] = member
+            continue
+        size += len(steps) * sum(map(len, form)) + sum(map(len, steps))
+        if size > MAX_TEXT or len(result) + len(waiting) + len(steps) > MAX_ITEMS:
+            raise RecordError("limit", f"an object has more than {MAX_ITEMS:,} keys, or keys that are too long")
+        named = [f"{key}{form[1]}{step}{form[2]}" for step in steps]
+        waiting += zip(reversed(named), reversed(values), strict=True)
     return result
 
 
