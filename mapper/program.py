@@ -28,7 +28,7 @@ from .mapping import SampleSpec
 from .matching import MatchKeys
 from .projection import label, reads, walk_paths
 from .refusal import place_of
-from .results import BY_CONSENT, BY_RULE, NO_EVENT, Dropped, Event, Refusal, Replay, Result
+from .results import BY_CONSENT, BY_RULE, NO_EVENT, NOT_AN_OBJECT, Dropped, Event, Refusal, Replay, Result, unreadable
 from .trees import Place
 from .values import Context, Undecided
 
@@ -197,9 +197,9 @@ class Program:
                 line.decode()
             data = self._decode(line)
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            return Result(problems=(_unreadable(record, error),))
+            return Result(problems=(unreadable(record, error),))
         if self._needs_object and type(data) is not dict:
-            return Result(problems=(_NOT_AN_OBJECT,))
+            return Result(problems=(NOT_AN_OBJECT,))
         limited = False
         if self._gate is not None:
             try:
@@ -438,25 +438,3 @@ def _as_line(record: Any) -> bytes:
     if isinstance(record, dict):
         return _encode(record)
     raise TypeError("a record is a dict, or a line of JSON")
-
-
-_NOT_AN_OBJECT = Refusal("not-an-object", "the line is JSON, but no object: a record is written in { }")
-
-
-def _unreadable(record: Any, error: Exception) -> Refusal:
-    """Why a line is no record. The parser's message names types and offsets, never what the line says."""
-    if isinstance(error, UnicodeDecodeError):
-        return Refusal("not-utf-8", f"the line is not UTF-8 at byte {error.start}")
-    if isinstance(record, dict) or not isinstance(record, bytes | str):
-        return Refusal("not-json", "the record holds something that JSON cannot say")
-    if isinstance(error, msgspec.ValidationError) and "out of range" in str(error):
-        return Refusal("not-json", "the line holds a number that is too large for JSON")
-    if isinstance(error, msgspec.ValidationError):
-        return _NOT_AN_OBJECT
-    if isinstance(error, RecursionError):
-        return Refusal("not-json", "the line is nested too deeply")
-    if not record.strip():
-        return Refusal("not-json", "the line is blank")
-    where = str(error).rpartition("(byte ")[2].rstrip(")")
-    at = f" from byte {where}" if where.isdigit() else ""
-    return Refusal("not-json", f"the line is not valid JSON{at}")

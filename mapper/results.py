@@ -106,3 +106,25 @@ class Replay:
 
     def clock(self, now: float) -> tuple[float, int]:
         return self.recorded, int(now - self.recorded)
+
+
+NOT_AN_OBJECT = Refusal("not-an-object", "the line is JSON, but no object: a record is written in { }")
+
+
+def unreadable(record: Any, error: Exception) -> Refusal:
+    """Why a line is no record. The parser's message names types and offsets, never what the line says."""
+    if isinstance(error, UnicodeDecodeError):
+        return Refusal("not-utf-8", f"the line is not UTF-8 at byte {error.start}")
+    if isinstance(record, dict) or not isinstance(record, bytes | str):
+        return Refusal("not-json", "the record holds something that JSON cannot say")
+    if isinstance(error, msgspec.ValidationError) and "out of range" in str(error):
+        return Refusal("not-json", "the line holds a number that is too large for JSON")
+    if isinstance(error, msgspec.ValidationError):
+        return NOT_AN_OBJECT
+    if isinstance(error, RecursionError):
+        return Refusal("not-json", "the line is nested too deeply")
+    if not record.strip():
+        return Refusal("not-json", "the line is blank")
+    where = str(error).rpartition("(byte ")[2].rstrip(")")
+    at = f" from byte {where}" if where.isdigit() else ""
+    return Refusal("not-json", f"the line is not valid JSON{at}")
