@@ -17,7 +17,7 @@ from ..program import Program, load
 from ..source import inputs, lines
 from ..specs import check_tests
 from .clock import now_option
-from .main import coloured, say, tell, width
+from .main import announced, coloured, say, tell, width
 from .test import named
 
 HELP = """\b
@@ -141,7 +141,7 @@ def _try(program: Program, sample: tuple[str, ...], form: str, now: float | None
 
 
 def _lines(program: Program, sample: tuple[str, ...], now: float | None) -> Iterator[tuple[bytes, float, int]]:
-    for one in inputs(list(sample)):
+    for one in inputs(announced(sample)):
         replay = program.replay(one.path) if one.path is not None else None
         clock = time.time() if now is None else now
         moment, shift = replay.clock(clock) if replay is not None else (clock, 0)

@@ -81,7 +81,7 @@ def command() -> None:
     """The verbs for dead letters."""
 
 
-@command.command("list", help=LIST_HELP)
+@command.command("list", help=LIST_HELP, short_help="What was refused, by reason.")
 @click.argument("letters", type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
 def list_letters(letters: Path, form: str) -> int:
@@ -99,10 +99,10 @@ def list_letters(letters: Path, form: str) -> int:
     return 0
 
 
-@command.command("show", help=SHOW_HELP)
+@command.command("show", help=SHOW_HELP, short_help="Letter by letter, with every reason.")
 @click.argument("letters", type=click.Path(path_type=Path))
-@click.option("--code", help="Only letters with this reason.")
-@click.option("--event", help="Only letters about this event of the mapping.")
+@click.option("--code", metavar="CODE", help="Only letters with this reason.")
+@click.option("--event", metavar="NAME", help="Only letters about this event of the mapping.")
 @click.option("--line", type=click.IntRange(1), help="Only the letter in this line.")
 @click.option("--limit", type=click.IntRange(1), default=_MOST, show_default=True, help="At most so many.")
 @click.option("--show-values", is_flag=True, help="With the records: they hold personal data.")
@@ -127,7 +127,7 @@ def show(letters: Path, code: str | None, event: str | None, line: int | None, l
     return 0
 
 
-@command.command("retry", help=RETRY_HELP)
+@command.command("retry", help=RETRY_HELP, short_help="Send again what is valid now.")
 @click.argument("mapping", type=click.Path())
 @click.argument("letters", type=click.Path(path_type=Path))
 @click.option("--plan", is_flag=True, help="Only say what would be done.")

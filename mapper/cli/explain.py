@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -16,7 +19,7 @@ from ..program import Program, load
 from ..results import Replay
 from ..source import Line, inputs, lines
 from .clock import now_option
-from .main import coloured, say
+from .main import announced, coloured, say
 from .story import as_dict, told
 
 HELP = """\b
@@ -35,8 +38,8 @@ data."""
 @click.argument("mapping", type=click.Path())
 @click.argument("record", type=click.Path(allow_dash=True))
 @click.option("--line", "number", type=click.IntRange(1), default=1, show_default=True, help="Which line of the file.")
-@click.option("--event", default="", help="Only this event, even if its condition is false.")
-@click.option("--parameter", default="", help="Only this parameter, such as user_data.em.")
+@click.option("--event", default="", metavar="NAME", help="Only this event, even if its condition is false.")
+@click.option("--parameter", default="", metavar="PATH", help="Only this parameter, such as user_data.em.")
 @click.option("--show-values", is_flag=True, help="Show what the record holds and what is sent.")
 @now_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
@@ -53,6 +56,7 @@ def command(
     """Explain one record."""
     program = load(mapping)
     _check_event(program, event)
+    _check_parameter(program, parameter)
     line, replay = _line(program, record, number)
     moment, shift = time.time() if now is None else now, 0
     if replay is not None:
@@ -68,30 +72,48 @@ def command(
         click.echo(text)
         shown += 1
     if parameter and not shown:
-        say(f"No event of this record has a parameter '{parameter}'.")
+        say(f"No event that this record is meant for has the parameter '{parameter}'.")
     return 0
 
 
 def _check_event(program: Program, event: str) -> None:
     names = [transform.key for transform in program.transforms]
     if event and event not in names:
-        raise DeliveryError(
-            "no-such-event", f"the mapping has no event '{event}'", 2, f"There are: {', '.join(names)}."
-        )
+        hint = _near(event, names) or f"There are: {', '.join(names)}."
+        raise DeliveryError("no-such-event", f"the mapping has no event '{visible(event)}'", 2, hint)
+
+
+def _check_parameter(program: Program, parameter: str) -> None:
+    """Whether the mapping gives a parameter at all, or one below it; positions of items may be left out."""
+    paths = {one.path for transform in program.transforms for one in transform.parameters}
+    plain = re.sub(r"\[\d*\]", "", parameter)
+    if parameter and not any(
+        f"{path}.".startswith(f"{plain}.") or f"{plain}.".startswith(f"{path}.") for path in paths
+    ):
+        hint = _near(plain, sorted(paths)) or "mapper check MAPPING --sample RECORDS lists what it gives."
+        raise DeliveryError("no-such-parameter", f"the mapping gives no parameter '{visible(parameter)}'", 2, hint)
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, names, 1)
+    return f"Did you mean '{close[0]}'?" if close else ""
 
 
 def _line(program: Program, record: str, number: int) -> tuple[Line, Replay | None]:
     """The line of a file, the record in a dead letter, or a whole file that is one JSON object over several lines."""
-    [given, *_] = inputs(record)
+    [given, *_] = inputs(announced([record]))
     replay = program.replay(given.path) if given.path is not None else None
+    last = 0
     for line in lines(given):
+        last = line.number
         if line.number == number:
             letter = opened(line.data)
             if letter is None:
                 return _whole(given.path, line), replay
             say(f"{record}:{number} is a dead letter: the record in it is explained.")
             return letter, program.replay(letter.file)
-    raise DeliveryError("no-such-line", f"{given.name} has no line {number}", 2)
+    has = f"has no line {number}: it has {last:,}" if last else "is empty"
+    raise DeliveryError("no-such-line", f"{given.name} {has}", 2)
 
 
 def _whole(path: Path | None, line: Line) -> Line:

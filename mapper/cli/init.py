@@ -13,7 +13,7 @@ from ..errors import DeliveryError
 from ..guessing import guess
 from ..instructions import read_setup, skeleton, too_broad
 from ..source import inputs, lines
-from .main import say
+from .main import announced, say
 
 HELP = """\b
 Examples:
@@ -32,7 +32,7 @@ sure it is."""
 )
 @click.option("--sample", type=click.Path(), help="Records (JSON lines) to propose expressions from.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A new file; stdout by default.")
-@click.option("--destination", default="meta", show_default=True, help="Whose page it is.")
+@click.option("--destination", metavar="NAME", default="meta", show_default=True, help="Whose page it is.")
 def command(setup: str, sample: str | None, output: Path | None, destination: str) -> int:
     """Write a mapping to begin with."""
     found = load_destination(destination)
@@ -62,6 +62,7 @@ def command(setup: str, sample: str | None, output: Path | None, destination: st
 
 def read_text(file: str) -> str:
     """The text of a setup page."""
+    announced([file], "the setup page's text")
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:

@@ -41,9 +41,11 @@ def progress(*, quiet: bool) -> Iterator[Show | None]:
 
 
 def as_line(tally: Tally, seconds: float) -> str:
-    """``12,000 records read, 9,000 of 11,000 events sent, 1,200/s, 2,000 in flight, 3 retries, 0:12 left``"""
+    """``12,000 records read, 9,000 of 11,000 events sent, 5 refused, 1,200/s, 2,000 in flight, 0:12 left``"""
     records, events, sending = tally.records, tally.events, tally.sending
     parts = [f"{records.read:,} records read", f"{events.sent:,} of {events.made:,} events sent"]
+    if records.dead:
+        parts.append(f"{records.dead:,} refused")
     if seconds > 1 and events.sent:
         parts.append(f"{events.sent / seconds:,.0f}/s")
     if tally.in_flight:

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any, BinaryIO, Final, NoReturn
 
 import click
@@ -48,7 +49,7 @@ class Verbs(click.Group):
         if name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f".{name.replace('-', '_')}", __package__).command
-        return command
+        return _plain(command)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -70,6 +71,16 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _plain(command: click.Command) -> click.Command:
+    """A command whose help calls a number N, as people do, and not ``INTEGER RANGE``."""
+    for option in command.params:
+        if isinstance(option.type, click.types.IntParamType | click.types.FloatParamType):
+            option.metavar = option.metavar or "N"
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _plain(inner)
+    return command
+
+
 EXAMPLES: Final = """\b
 Examples:
   mapper check mappings/storefront.yaml
@@ -77,13 +88,16 @@ Examples:
   mapper send mappings/storefront.yaml orders.jsonl --to sandbox
   mapper send mappings/storefront.yaml orders.jsonl
 
-Map records to conversion events in YAML, and deliver them."""
+Map records to conversion events in YAML, and deliver them. 'mapper COMMAND --help' begins with examples of each."""
 
 
 @click.group(cls=Verbs, help=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="event-mapper", prog_name="mapper", message="%(prog)s %(version)s")
-def group() -> None:
+@click.pass_context
+def group(ctx: click.Context) -> None:
     """The command."""
+    if _forced():
+        ctx.color = True  # click takes colours out of what goes to a file or a pipe, unless it is told
 
 
 def main() -> NoReturn:
@@ -154,7 +168,7 @@ def say(text: str) -> None:
     from ..diagnostics import safe
 
     try:
-        click.echo(safe(text), err=True)
+        click.echo(safe(text), err=True, color=coloured(sys.stderr))
     except OSError:
         return
 
@@ -163,7 +177,24 @@ def tell(text: str) -> None:
     """Write to stdout what is safe to show."""
     from ..diagnostics import safe
 
-    click.echo(safe(text))
+    click.echo(safe(text), color=coloured(sys.stdout))
+
+
+def sources(records: Sequence[str]) -> list[str]:
+    """What to read: the files that are named, or else a pipe.
+
+    raises  click.UsageError if neither is there: somebody at a keyboard forgot to name a file
+    """
+    if not records and sys.stdin is not None and sys.stdin.isatty():
+        raise click.UsageError("No records: name a file, or pipe them in. '-' reads them from the keyboard.")
+    return announced(records or ["-"])
+
+
+def announced(files: Sequence[str], what: str = "records, one JSON object a line,") -> list[str]:
+    """``files`` as they are; if the keyboard is among them, say so, for else it looks as if nothing happened."""
+    if "-" in files and sys.stdin is not None and sys.stdin.isatty():
+        say(f"Reading {what} from the keyboard. End them with Ctrl-D.")
+    return list(files)
 
 
 def data() -> BinaryIO:
@@ -182,7 +213,13 @@ def width(stream: Any) -> int:
 
 
 def coloured(stream: Any) -> bool:
-    """Whether a stream is a terminal that wants colour."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or bool(stream is not None and stream.isatty())
+    """Whether a stream is a terminal that wants colour, or colour is asked for whatever it is."""
+    return _forced() or (not _refused() and stream is not None and bool(stream.isatty()))
+
+
+def _forced() -> bool:
+    return not _refused() and os.environ.get("FORCE_COLOR", "") not in ("", "0")
+
+
+def _refused() -> bool:
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"

@@ -18,7 +18,7 @@ from ..report import Events, Reason, Records, by_event, refused, warned
 from ..source import Block, Input, blocks, inputs, is_idle
 from ..workers import Workers, cores
 from .clock import now_option
-from .main import coloured, data, say, width
+from .main import coloured, data, say, sources, width
 from .summary import match_keys, reasons, sum_of_records
 
 HELP = """\b
@@ -50,7 +50,7 @@ def command(
 ) -> int:
     """Map and write."""
     program = load(mapping)
-    given = inputs(list(records) or ["-"])
+    given = inputs(sources(records))
     run = _Mapping(program, DeadLetters(dead_letters), now)
     run.letters.check()
     with run.letters, Workers(program, workers or cores()) as pool:

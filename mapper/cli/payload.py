@@ -16,7 +16,7 @@ from ..errors import DeliveryError
 from ..fields import Field
 from ..payload import check_payload, commented, sample_payload
 from .clock import now_option
-from .main import coloured, say, tell
+from .main import announced, coloured, say, tell
 
 HELP = """\b
 Examples:
@@ -29,15 +29,33 @@ Examples:
 Look at what is sent: check a request body from anywhere, or print a correct one. A body, an event, a list of events,
 JSON lines of events, a form, and a page or a command with JSON in it are all understood."""
 
+CHECK_HELP = """\b
+Examples:
+  mapper payload check body.json
+  pbpaste | mapper payload check -
+  mapper payload check events.jsonl --strict --now 2026-11-20
+
+Check a request body: everything that the destination would refuse, each with its place in the body and what to do.
+Exits with 1 if there is an error."""
+
+SAMPLE_HELP = """\b
+Examples:
+  mapper payload sample Purchase
+  mapper payload sample Lead --action-source system_generated
+  mapper payload sample Purchase --mapping mappings/storefront.yaml
+  mapper payload sample Purchase --plain | mapper payload check -
+
+Print a correct, complete example of an event: what each parameter means stands beside it."""
+
 
 @click.group("payload", help=HELP)
 def command() -> None:
     """The payload helper."""
 
 
-@command.command("check")
+@command.command("check", help=CHECK_HELP, short_help="Check a request body.")
 @click.argument("file", type=click.Path(allow_dash=True))
-@click.option("--destination", default="meta", show_default=True, help="Whose rules hold.")
+@click.option("--destination", metavar="NAME", default="meta", show_default=True, help="Whose rules hold.")
 @click.option("--strict", is_flag=True, help="Say also what is taken today, but matches or reports badly.")
 @click.option("--production", is_flag=True, help="A test event code is an error.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
@@ -62,10 +80,10 @@ def check(file: str, destination: str, strict: bool, production: bool, form: str
     return 1 if errors else 0
 
 
-@command.command("sample")
+@command.command("sample", help=SAMPLE_HELP, short_help="Print a correct example of an event.")
 @click.argument("event")
-@click.option("--action-source", help="Where the event took place; website by default.")
-@click.option("--destination", help="For which destination; meta by default.")
+@click.option("--action-source", metavar="NAME", help="Where the event took place; website by default.")
+@click.option("--destination", metavar="NAME", help="For which destination; meta by default.")
 @click.option("--mapping", type=click.Path(), help="A mapping: the example has what it gives for the event.")
 @click.option("--plain", is_flag=True, help="JSON without comments.")
 def sample(event: str, action_source: str | None, destination: str | None, mapping: str | None, plain: bool) -> int:
@@ -114,6 +132,7 @@ def _mapped(mapping: str, event: str) -> tuple[Destination, str, dict[str, Any],
 
 def _read(file: str) -> bytes:
     if file == "-":
+        announced([file], "a request body")
         return sys.stdin.buffer.read()
     try:
         return Path(file).read_bytes()

@@ -34,7 +34,7 @@ other clients get the address, pixel and token that it prints. Ctrl-C ends it.""
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
 @click.option("--token", help="The access token to expect; a new one by default.")
 @click.option("--pixel", metavar="ID", help="The pixel to be.")
-@click.option("--destination", default="meta", show_default=True, help="Whose rules hold.")
+@click.option("--destination", metavar="NAME", default="meta", show_default=True, help="Whose rules hold.")
 @click.option("--strict", is_flag=True, help="Refuse also for what Meta reports only later.")
 @click.option("--production", is_flag=True, help="Refuse test event codes.")
 @click.option("--terse", is_flag=True, help="Answer as sparingly as Meta: neither the place nor the rule.")

@@ -20,7 +20,7 @@ Write a JSON Schema of mapping files. Editors complete and check with it: begin 
 
 
 @click.command("schema", help=HELP)
-@click.option("--destination", default="meta", show_default=True, help="Whose parameters and events.")
+@click.option("--destination", metavar="NAME", default="meta", show_default=True, help="Whose parameters and events.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file; stdout by default.")
 def command(destination: str, output: Path | None) -> int:
     """Write the schema."""

@@ -26,7 +26,7 @@ from ..transport import DEADLINE
 from ..workers import cores
 from .clock import moment
 from .live import Metrics, Show, log, progress
-from .main import coloured, say, width
+from .main import coloured, say, sources, width
 from .summary import summary
 
 HELP = """\b
@@ -119,7 +119,7 @@ def _send(
     **options: Any,
 ) -> int:
     program = load(mapping)
-    source = list(records) or ["-"]
+    source = sources(records)
     options["dead_letters"] = options["dead_letters"] or Path(f"{Path(mapping).stem}.dead.jsonl")
     options["since"] = moment(options["since"], time.time()) if options["since"] else None
     options["workers"] = options["workers"] or cores()

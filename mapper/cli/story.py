@@ -36,7 +36,7 @@ _IGNORED: Final = {
     "no-event": "ignored: no event is meant for it",
     "consent": "ignored: consent is withheld",
 }
-_LONGEST: Final = 100
+_LONGEST: Final = 240
 _MOST: Final = 4
 Paint = Callable[[str, str], str]
 

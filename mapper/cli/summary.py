@@ -214,8 +214,9 @@ def _ending(report: Report, paint: Paint, mapping: str) -> Iterator[str]:
             "." if report.exit_code == 3 else " when that is done."
         )
     if report.dead_letters_written:
-        letters = "dead letter" if report.dead_letters_written == 1 else "dead letters"
-        yield f"{report.dead_letters_written:,} {letters} in {report.dead_letters}; they hold the records"
+        alone = report.dead_letters_written == 1
+        letters = "1 dead letter" if alone else f"{report.dead_letters_written:,} dead letters"
+        yield f"{letters} in {report.dead_letters}; {'it holds the record' if alone else 'they hold the records'}"
         yield paint(
             DIM, f"  by reason, and how long they can still be sent: mapper dead-letters list {report.dead_letters}"
         )

@@ -1,0 +1,129 @@
+"""What depends on who listens: a terminal, a pipe, or nobody; and what a person at a keyboard is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mapper.cli.live import as_line
+from mapper.report import Events, Records, Tally
+
+from .conftest import NOW, SMALL
+from .test_cli import run
+
+LEAD = {"type": "lead", "at": NOW - 60, "id": "a", "email": "a@b.example", "url": "https://a.example/", "agent": "M"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "m.yaml").write_text(SMALL)
+    (tmp_path / "wrong.yaml").write_text(SMALL.replace("em:", "emm:"))
+    (tmp_path / "r.jsonl").write_text(json.dumps(LEAD) + "\n")
+    return tmp_path
+
+
+def at_a_keyboard(*arguments: str, cwd: Path, typed: bytes = b"", **environ: str) -> tuple[int, str]:
+    """The exit code and what a terminal shows, with ``typed`` on its keyboard once the command has said something."""
+    ours, theirs = pty.openpty()
+    clean = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mapper", *arguments], cwd=cwd, stdin=theirs, stdout=theirs, stderr=theirs,
+        env={**clean, "TERM": "xterm", **environ},
+    )  # fmt: skip
+    os.close(theirs)
+    shown, end = b"", time.monotonic() + 60
+    while time.monotonic() < end:
+        if not select.select([ours], [], [], 0.1)[0]:
+            continue
+        try:
+            shown += os.read(ours, 4096)
+        except OSError:  # nobody is at the other end any more
+            break
+        if typed:
+            os.write(ours, typed)
+            typed = b""
+    os.close(ours)
+    return process.wait(10), shown.decode()
+
+
+@pytest.mark.parametrize("verb", ["map", "send"])
+def test_whoever_names_no_records_is_told_to(verb: str, folder: Path) -> None:
+    code, shown = at_a_keyboard(verb, "m.yaml", cwd=folder)
+    assert code == 2
+    assert "No records: name a file, or pipe them in." in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["map", "m.yaml", "-", "--now", str(NOW)], "records"),
+        (["explain", "m.yaml", "-", "--now", str(NOW)], "records"),
+        (["check", "m.yaml", "--sample", "-", "--now", str(NOW)], "records"),
+        (["payload", "check", "-"], "a request body"),
+        (["init", "--from", "-"], "the setup page's text"),
+    ],
+)
+def test_what_is_read_from_the_keyboard_is_announced(arguments: list[str], what: str, folder: Path) -> None:
+    code, shown = at_a_keyboard(*arguments, cwd=folder, typed=json.dumps(LEAD).encode() + b"\n\x04")
+    assert f"Reading {what}" in shown.splitlines()[0]
+    assert "Ctrl-D" in shown.splitlines()[0]
+    assert code in (0, 1, 2)
+    assert "internal error" not in shown
+
+
+COLOURS = [
+    ({}, False, True),
+    ({"NO_COLOR": "1"}, False, False),
+    ({"TERM": "dumb"}, False, False),
+    ({"FORCE_COLOR": "1"}, True, True),
+    ({"FORCE_COLOR": "0"}, False, True),
+    ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False),
+    ({"FORCE_COLOR": "1", "TERM": "dumb"}, False, False),
+]
+
+
+@pytest.mark.parametrize(("environ", "in_a_pipe", "on_a_terminal"), COLOURS)
+def test_colour(environ: dict[str, str], in_a_pipe: bool, on_a_terminal: bool, folder: Path) -> None:
+    piped = run("check", "wrong.yaml", cwd=folder, **{"NO_COLOR": "", "TERM": "xterm", **environ})
+    assert (b"\x1b[" in piped.stdout) == in_a_pipe
+    errors = run("map", "wrong.yaml", "r.jsonl", cwd=folder, **{"NO_COLOR": "", "TERM": "xterm", **environ})
+    assert (b"\x1b[" in errors.stderr) == in_a_pipe
+    _, shown = at_a_keyboard("check", "wrong.yaml", cwd=folder, **environ)
+    assert ("\x1b[" in shown) == on_a_terminal
+
+
+INNER = [("dead-letters", "list"), ("dead-letters", "show"), ("dead-letters", "retry")]
+
+
+@pytest.mark.parametrize("verbs", [*INNER, ("payload", "check"), ("payload", "sample")], ids=" ".join)
+def test_help_of_inner_verbs_begins_with_examples_too(verbs: tuple[str, str], folder: Path) -> None:
+    lines = run(*verbs, "--help", cwd=folder).stdout.decode().splitlines()
+    assert lines[2].strip() == "Examples:"
+    assert " ".join(("mapper", *verbs)) in lines[3]
+    listed = run(verbs[0], "--help", cwd=folder).stdout.decode().partition("Commands:")[2]
+    assert "Examples" not in listed
+    assert f"  {verbs[1]} " in listed
+
+
+def test_completion(folder: Path) -> None:
+    def offered(words: str) -> list[str]:
+        asked = {"_MAPPER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        return [line.partition(",")[2] for line in run(cwd=folder, **asked).stdout.decode().splitlines()]
+
+    assert offered("mapper ch") == ["check"]
+    assert offered("mapper check --format s") == ["sarif"]
+    assert offered("mapper dead-letters ") == ["list", "retry", "show"]
+
+
+def test_progress_says_what_is_refused() -> None:
+    tally = Tally()
+    tally.records, tally.events = Records(read=12_000, mapped=11_995, dead=5), Events(made=11_995, sent=9_000)
+    assert as_line(tally, 0.5) == "12,000 records read, 9,000 of 11,995 events sent, 5 refused"
