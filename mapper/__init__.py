@@ -20,7 +20,7 @@ The modules stand in one order, and each imports only those before it (tests/tes
     records         streams, source, blocks, worker, workers, reading
     delivery        delivery, dispatch, ledger, journal, job, dead_letters, report, metrics, settings, connecting,
                     transport, run, pipeline, retrying, receipts, sender
-    for authors     attempts, coverage, twins, instructions, guessing, diagnostics, specs, formatting, editor
+    for authors     attempts, coverage, twins, instructions, drafts, guessing, diagnostics, specs, formatting, editor
     for everyone    sandbox, cli, __main__
 """
 

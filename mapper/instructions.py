@@ -1,4 +1,4 @@
-"""Events Manager's setup page, as text: what it asks for, a mapping to begin with, and whether a mapping answers it.
+"""Events Manager's setup page, as text: what it asks for, and whether a mapping answers it.
 
 A marketer copies the page from a browser. It says, event by event and in Meta's own wording, which parameters are
 required. Nothing in it is skipped silently: a line in a list of parameters that is no known parameter is reported with
@@ -8,17 +8,15 @@ its number and the nearest known wording.
 from __future__ import annotations
 
 import difflib
-import json
 import re
-import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from .destination import Destination
-from .errors import Problem
+from .errors import Problem, Span
+from .pasted import lines_of
 from .program import Program
-from .rules import Rule
 from .trees import Place
 
 _INVISIBLE: Final = re.compile(
@@ -91,7 +89,9 @@ class _Reader:
 
     def __init__(self, destination: Destination, text: str) -> None:
         self.destination = destination
-        self.lines = [_INVISIBLE.sub("", line).replace("’", "'") for line in text.splitlines()]
+        lines = lines_of(text)
+        self.lines = [_INVISIBLE.sub("", line).replace("’", "'") for _, line in lines]
+        self.numbers = [number for number, _ in lines]
         fields = reversed(list(destination.fields.items()))
         self.labels = {_folded(field.name): path for path, field in fields}
         for path, field in reversed(list(destination.fields.items())):
@@ -127,7 +127,7 @@ class _Reader:
             self.state = "prose"
         elif self.state == "list":
             close = difflib.get_close_matches(_folded(_NOTE.sub("", words)), self.labels, 1, 0.6)
-            self.unknown.append(Unknown(number, words, self._label(close[0]) if close else ""))
+            self.unknown.append(Unknown(self.numbers[number - 1], words, self._label(close[0]) if close else ""))
 
     def _is_event(self, number: int, found: re.Match[str]) -> bool:
         """A heading such as "Set up View content event", not a sentence that begins with the same words."""
@@ -142,7 +142,7 @@ class _Reader:
         for separator in (None, r"\t+", r"[,;|\t]"):
             parts = [_cleaned(part) for part in (re.split(separator, line) if separator else [line])]
             paths = [(self._path(part), part) for part in parts if part]
-            known = [Asked(path, part, number) for path, part in paths if path is not None]
+            known = [Asked(path, part, self.numbers[number - 1]) for path, part in paths if path is not None]
             if known and len(known) == len(paths):
                 return tuple(known)
         return ()
@@ -157,7 +157,8 @@ class _Reader:
             display = display[1:-1]
         name = self.destination.event_named(display) or display
         known = next((index for index, event in enumerate(self.events) if event.name == name), None)
-        event = self.events.pop(known) if known is not None else SetupEvent(name, display, "", (), number)
+        line = self.numbers[number - 1]
+        event = self.events.pop(known) if known is not None else SetupEvent(name, display, "", (), line)
         self.events.append(event)
         return event
 
@@ -196,137 +197,17 @@ def _is_sentence(line: str) -> bool:
     return len(line) > 60 or (line.endswith(".") and len(line.split()) > 4)
 
 
-def too_broad(destination: Destination, event: SetupEvent) -> Rule | None:
-    """The rule by which an event of nothing but the required customer information is refused, or None."""
-    people = {asked.path.partition(".")[2]: "x" for asked in event.required if asked.path.startswith("user_data.")}
-    sent = {"event_name": event.name, "user_data": people}
-    for rule in destination.rules:
-        if rule.kind == "not_only" and rule.level == "error" and not rule.holds(sent):
-            return rule
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """An expression for a parameter, and how sure it is: ``high`` or ``low``."""
-
-    expression: str
-    confidence: str
-
-
-def skeleton(setup: Setup, destination: Destination, guesses: Mapping[str, Guess] | None = None) -> str:
-    """A mapping to begin with: every event of the page, what it requires, and an expression to fill in for each."""
-    return _Skeleton(setup, destination, guesses or {}).text()
-
-
-_WEBSITE: Final = ("action_source", "event_source_url", "user_data.client_user_agent")
-"""What an event of a website cannot do without, whatever the page says."""
-
-_SHAPES: Final = {
-    "event_time": "{{ time }}",
-    "event_source_url": "{{ page_url }}",
-    "event_id": "{{ id }}",
-    "user_data.em": "{{ email }}",
-    "user_data.ph": "{{ phone }}",
-    "user_data.fn": "{{ first_name }}",
-    "user_data.ln": "{{ last_name }}",
-    "user_data.client_user_agent": "{{ user_agent }}",
-    "user_data.client_ip_address": "{{ ip_address }}",
-}
-
-
-class _Skeleton:
-    def __init__(self, setup: Setup, destination: Destination, guesses: Mapping[str, Guess]) -> None:
-        self.setup, self.destination, self.guesses = setup, destination, guesses
-        paths = [{asked.path for asked in event.required} for event in setup.events]
-        shared = set.intersection(*paths) if paths else set()
-        always = {path for path, field in destination.fields.items() if field.required and path in _SHAPES}
-        shared |= always.union(path for path in _WEBSITE if path in destination.fields)
-        self.shared = [path for path in destination.fields if path in shared and path != destination.roles.name]
-
-    def text(self) -> str:
-        lines = [
-            "# Made from Events Manager's setup page. What to do next:",
-            "#   1. Replace every expression that is marked FILL IN by the field of your records that holds it.",
-            "#   2. Say under 'when' by which records each event is made.",
-            "#   3. mapper check THIS-FILE, and mapper check THIS-FILE --sample RECORDS",
-            "version: 1",
-            f"destination: {self.destination.name}",
-        ]
-        if self.shared:
-            lines += ["", "defaults:                          # what all events share", *self._tree(self.shared, 2)]
-        lines += ["", "events:"]
-        for event in self.setup.events:
-            lines += self._event(event)
-        return "\n".join(lines) + "\n"
-
-    def _event(self, event: SetupEvent) -> list[str]:
-        lines = ["", *(f"  # {line}" for line in _wrapped(event.about)), f"  {_key(event.name)}:"]
-        lines.append(f"    when: type == '{_plain(event.name)}'          # FILL IN: by which records it is made")
-        if event.required:
-            lines += ["    required:", *(f"      - {asked.path}" for asked in event.required)]
-        own = [asked.path for asked in event.required if asked.path not in self.shared]
-        own = [path for path in own if path != self.destination.roles.name]
-        rule = too_broad(self.destination, event)
-        extra = "user_data.client_ip_address"
-        if own or rule is not None:
-            lines.append("    parameters:")
-            if rule is not None and extra in self.destination.fields:
-                lines += [
-                    "      # The page asks for nothing that tells who it was: an event with no more than that is",
-                    f"      # refused (rule {rule.id}). The cheapest remedy is the visitor's IP address;",
-                    "      # an e-mail address, external_id, fbp or fbc will do as well.",
-                ]
-                own.append(extra)
-            lines += self._tree(own, 6)
-        return lines
-
-    def _tree(self, paths: Iterable[str], indent: int) -> list[str]:
-        """Parameters as nested keys; those without an object above them come first."""
-        lines: list[str] = []
-        written: list[str] = []
-        for path in sorted(paths, key=lambda path: path.split(".")[:-1]):
-            above = self._above(path)
-            shared = next((i for i, pair in enumerate(zip(written, above, strict=False)) if pair[0] != pair[1]), None)
-            shared = min(len(written), len(above)) if shared is None else shared
-            for depth in range(shared, len(above)):
-                lines.append(f"{' ' * (indent + 2 * depth)}{self._name(above[depth])}:")
-            lines.append(f"{' ' * (indent + 2 * len(above))}{self._name(path)}: {self._value(path)}")
-            written = above
-        return lines
-
-    def _above(self, path: str) -> list[str]:
-        """The objects that a parameter stands in, outermost first; a name may have a dot of its own."""
-        steps = path.split(".")
-        heads = [".".join(steps[:count]) for count in range(1, len(steps))]
-        return [head for head in heads if head in self.destination.fields]
-
-    def _name(self, path: str) -> str:
-        return _key(self.destination.fields[path].name)
-
-    def _value(self, path: str) -> str:
-        field = self.destination.fields[path]
-        if path == "action_source":
-            return "website             # FILL IN, if it is not a website"
-        guess = self.guesses.get(path)
-        if guess is not None:
-            expression = json.dumps(f"{{{{ {guess.expression} }}}}", ensure_ascii=False)
-            return f"{expression}   # {field.label}: from the sample, confidence {guess.confidence}"
-        shape = _SHAPES.get(path, f"{{{{ {field.name} }}}}")
-        return f'"{shape}"   # FILL IN: {field.label}' + (", not hashed" if field.never_hash else "")
-
-
-def _key(name: str) -> str:
-    """An event's name as a key: in quotes unless it is a plain word."""
-    return name if re.fullmatch(r"[A-Za-z_][\w-]*", name) else json.dumps(name, ensure_ascii=False)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"\W+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_")
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, 100)
+def unread(setup: Setup, file: str) -> list[Problem]:
+    """The lines of a page, by its file's name, that are no known parameter: nobody can say whether they are mapped."""
+    return [
+        Problem(
+            Span(file, one.line, 1, 1 + len(one.text)),
+            "setup-unknown",
+            f"'{one.text[:60]}' is no parameter that is known",
+            f"Is it '{one.nearest}'?" if one.nearest else "Compare it with the page, or with the list of parameters.",
+        )
+        for one in setup.unknown
+    ]
 
 
 def compare(setup: Setup, program: Program) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""Text that people copied from somewhere: how its bytes are read, and the request bodies that stand in it.
+"""Text that people copied from somewhere: how its bytes are read, its lines, and the request bodies that stand in it.
 
 A page of documentation, a curl command, a form as libraries send it, an example with comments: whatever holds the JSON
 of a request is understood, so that it can be judged.
@@ -25,6 +25,7 @@ _INLINE: Final = re.compile(r"</?(?:a|abbr|b|code|em|i|mark|small|span|strong|su
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]*>")
 _FORM: Final = re.compile(r"[A-Za-z_][\w.%\[\]-]*=[^\s]*\Z", re.ASCII)
 _COMMENTED: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?(?:\*/|\Z)|,(?=\s*[\]}])', re.S)
+_BLOCK: Final = "\0"
 _MOST_FIELDS: Final = 1_000
 _MOST_STARTS: Final = 100_000
 
@@ -40,11 +41,18 @@ def text_of(data: bytes) -> str:
         return data.decode("cp1252", "replace")
 
 
-def without_markup(text: str) -> str:
-    """The text of a page that was saved or copied as HTML, a line for each block; other text as it is."""
+def lines_of(text: str) -> list[tuple[int, str]]:
+    """The lines of a text with their numbers; of a page saved as HTML, what each line shows, block by block."""
     if _MARKUP.search(text) is None:
-        return text
-    return unescape(_TAG.sub("\n", _INLINE.sub("", _HIDDEN.sub("", text))))
+        return list(enumerate(text.splitlines(), 1))
+    text = _INLINE.sub(_lines_only, _HIDDEN.sub(_lines_only, "\n".join(text.splitlines())))
+    text = _TAG.sub(lambda tag: _BLOCK + _lines_only(tag), text)
+    lines = enumerate(text.split("\n"), 1)
+    return [(number, unescape(part)) for number, line in lines for part in line.split(_BLOCK)]
+
+
+def _lines_only(match: re.Match[str]) -> str:
+    return "\n" * match[0].count("\n")
 
 
 def found(text: str, fits: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
@@ -77,8 +85,7 @@ def without_comments(text: str) -> str:
     """JSON without ``//`` and ``/* */`` and without commas before a closing bracket; as many lines as before."""
 
     def kept(match: re.Match[str]) -> str:
-        words = match[0]
-        return words if words[0] == '"' else "\n" * words.count("\n")
+        return match[0] if match[0][0] == '"' else _lines_only(match)
 
     return _COMMENTED.sub(kept, text)
 

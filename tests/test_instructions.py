@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import mapper
 from mapper import document, schema
 from mapper.destination import load_destination
-from mapper.instructions import Guess, Setup, compare, read_setup, skeleton, too_broad
+from mapper.drafts import Guess, skeleton, too_broad
+from mapper.instructions import Setup, compare, read_setup
 from mapper.mapping import RULES
 
 META = load_destination("meta")
@@ -112,6 +113,13 @@ LINE_WISE = {
     "links": lambda page: page.replace("Event time\n", "Event time\nLearn more\n"),
     "an explanation below a parameter": lambda page: page.replace(
         "Surname\n", "Surname\nThe name that a family shares, cleaned and hashed as the reference says.\n"
+    ),
+    "HTML": lambda page: "<html><body>" + re.sub(r"^(.*)$", r"<div class='x'>\1</div>", page, flags=re.M),
+    "HTML with entities and marks inside": lambda page: re.sub(
+        r"^(.*)$", r"<li><span>\1</span></li>", page.replace(" ", "&nbsp;").replace("\u2013", "&ndash;"), flags=re.M
+    ),
+    "HTML on few lines": lambda page: (
+        "<style>p {}</style><!-- Set up X event --><p>" + page.replace("\n", "</p><p>") + "</p>"
     ),
     "an event that comes twice": lambda page: page + "Set up Lead event\nEvent parameters\nEvent time\n",
 }

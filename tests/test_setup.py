@@ -7,8 +7,9 @@ from pathlib import Path
 
 import mapper
 from mapper.destination import load_destination
-from mapper.guessing import guess
-from mapper.instructions import compare, read_setup, skeleton, too_broad
+from mapper.drafts import Guess, skeleton, too_broad
+from mapper.guessing import read_sample
+from mapper.instructions import compare, read_setup
 
 from .conftest import ROOT
 from .test_cli import run
@@ -116,7 +117,7 @@ def test_expressions_are_proposed_from_records() -> None:
         "total": 3,
         "page": {"url": "https://a.example/"},
     }
-    found = guess([json.dumps(record).encode()] * 20 + [b"broken"])
+    found = read_sample([json.dumps(record).encode()] * 20 + [b"broken"]).parameters()
     assert {path: (one.expression, one.confidence) for path, one in found.items()} == {
         "event_time": ("at", "high"),
         "event_source_url": ("page.url", "high"),
@@ -124,6 +125,66 @@ def test_expressions_are_proposed_from_records() -> None:
         "user_data.ln": ("who.surname", "high"),
         "custom_data.value": ("total", "high"),
     }
+
+
+RECORDS = [
+    {"event": "Trial Booked", "at": 1772366000, "user": {"firstName": "Zoe", "plan": "free"}, "n": 1},
+    {"event": "trial booked", "at": 1772366001, "user": {"firstName": "Ada", "plan": "lead"}, "n": 2},
+    {"event": "Trial Booked", "at": 1772366002, "user": {"firstName": "Bob", "plan": "free"}, "n": 3},
+]
+
+
+def test_the_field_that_tells_the_events_apart_is_found() -> None:
+    both = read_setup(PAGE.replace("WaitlistSignupStarted", "TrialBooked"), META).events
+    seen = read_sample(json.dumps(record).encode() for record in RECORDS)
+    assert seen.parameters()["user_data.fn"] == Guess("user.firstName", "high")
+    assert seen.conditions(both) == {
+        "ViewContent": Guess("event == 'view_content'", "none"),
+        "TrialBooked": Guess("event == 'Trial Booked'", "high"),
+    }
+    assert seen.conditions(both[:1]) == {}
+    assert read_sample([]).conditions(both) == {}
+
+
+def test_a_mapping_from_a_sample_maps_the_sample(tmp_path: Path) -> None:
+    page = read_setup(PAGE.replace("View content", "TrialBooked").partition("Set up Waitlist")[0], META)
+    agent = {"agent": "Mozilla/5.0", "ip": "203.0.113.7", "url": "https://shop.example/"}
+    lines = [json.dumps({**record, **agent}).encode() for record in RECORDS]
+    seen = read_sample(lines)
+    made = skeleton(page, META, seen.parameters(), seen.conditions(page.events))
+    (tmp_path / "made.yaml").write_text(made, encoding="utf-8")
+    program = mapper.load(tmp_path / "made.yaml")
+    events = [event.name for line in lines for event in program.map(line, now=1772366100).events]
+    assert events == ["TrialBooked", "TrialBooked"]
+    assert made.count("FILL IN") == 2  # the list of what to do, and whether it is a website
+
+
+def test_an_id_that_the_page_does_not_ask_for_is_proposed(tmp_path: Path) -> None:
+    made = skeleton(read_setup(PAGE, META), META)
+    assert made.count('# event_id: "{{ id }}"') == 2
+    path = tmp_path / "made.yaml"
+    path.write_text(made, encoding="utf-8")
+    assert [one.code for one in mapper.load(path).warnings] == ["rule-M15", "rule-M15"]
+    path.write_text(made.replace("# event_id:", "event_id:"), encoding="utf-8")
+    assert mapper.load(path).warnings == ()
+
+
+def test_a_page_is_read_in_any_encoding(tmp_path: Path) -> None:
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp1252"):
+        (tmp_path / "setup.txt").write_bytes(PAGE.encode(encoding))
+        made = run("init", "--from", "setup.txt", cwd=tmp_path)
+        assert (made.returncode, b"13 required parameters, 0 unknown lines" in made.stderr) == (0, True), encoding
+
+
+def test_check_says_what_it_could_not_read_of_the_page(tmp_path: Path) -> None:
+    (tmp_path / "setup.txt").write_text(PAGE.replace("Surname", "Surnam"), encoding="utf-8")
+    (tmp_path / "m.yaml").write_text(skeleton(read_setup(PAGE, META), META), encoding="utf-8")
+    done = run("check", "m.yaml", "--setup", "setup.txt", "--format", "json", cwd=tmp_path)
+    found = [one for one in json.loads(done.stdout) if one["code"] == "setup-unknown"]
+    assert done.returncode == 1
+    assert [(one["file"], one["line"], one["hint"]) for one in found] == [
+        ("setup.txt", 22, "Is it 'Last name (user_data.ln)'?")
+    ]
 
 
 def test_the_command(tmp_path: Path) -> None:

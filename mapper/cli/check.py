@@ -92,7 +92,7 @@ def command(
 
 def _compared(setup: str, programs: list[Program]) -> list[Problem]:
     """What a setup page asks for and the mappings do not give."""
-    from ..instructions import compare, read_setup
+    from ..instructions import compare, read_setup, unread
     from .init import read_text
 
     problems: list[Problem] = []
@@ -100,9 +100,7 @@ def _compared(setup: str, programs: list[Program]) -> list[Problem]:
     for program in programs:
         page = read_setup(text, program.destination)
         problems += compare(page, program)
-        for unknown in page.unknown:
-            nearest = f" Is it '{unknown.nearest}'?" if unknown.nearest else ""
-            say(f"{setup}:{unknown.line}: '{unknown.text[:60]}' is no parameter that is known.{nearest}")
+        problems += [one for one in unread(page, setup) if one not in problems]
     return problems
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import click
 
 from ..destination import load_destination
+from ..drafts import skeleton, too_broad
 from ..errors import DeliveryError
-from ..guessing import guess
-from ..instructions import read_setup, skeleton, too_broad
+from ..guessing import read_sample
+from ..instructions import read_setup
+from ..pasted import text_of
 from ..source import inputs, lines
 from .main import announced, say
 
@@ -43,12 +45,14 @@ def command(setup: str, sample: str | None, output: Path | None, destination: st
     if not page.events:
         hint = "Copy the whole page, from 'Set up … event' on."
         raise DeliveryError("no-setup", f"{setup} describes no event", 2, hint)
-    text = skeleton(page, found, guess(_records(sample)) if sample else {})
+    seen = read_sample(_records(sample) if sample else ())
+    text = skeleton(page, found, seen.parameters(), seen.conditions(page.events))
     if output is None:
         click.echo(text, nl=False)
     else:
         _write(output, text)
-    say(f"{len(page.events)} events, {page.count} required parameters, {len(page.unknown)} unknown lines")
+    counts = (len(page.events), "event"), (page.count, "required parameter"), (len(page.unknown), "unknown line")
+    say(", ".join(f"{count} {noun}{'s' if count != 1 else ''}" for count, noun in counts))
     for event in page.events:
         if (rule := too_broad(found, event)) is not None:
             say(
@@ -57,6 +61,7 @@ def command(setup: str, sample: str | None, output: Path | None, destination: st
             say(
                 "   help: user_data.client_ip_address is added, the cheapest remedy; any other key of a person will do."
             )
+    say(f"Next: fill in the {text.count('FILL IN') - 1} places marked FILL IN, then: mapper check {output or 'FILE'}")
     return 1 if page.unknown else 0
 
 
@@ -67,7 +72,7 @@ def read_text(file: str) -> str:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise DeliveryError("unreadable", f"{file} cannot be read: {error.strerror}", 2) from None
-    return data.decode("utf-8-sig", "replace")
+    return text_of(data)
 
 
 def _records(sample: str) -> Iterator[bytes]:
