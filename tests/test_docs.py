@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import mapper
 from mapper.cleaning import CODES
@@ -89,11 +90,9 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("block", [pytest.param(block, id=str(block)) for block in BLOCKS])
 def test_a_block_is_of_a_known_kind(block: Block) -> None:
     assert block.info in KNOWN
-    assert block.info != "yaml" or block.page.name in (
-        "expressions.md",
-        "destinations.md",
-        "0002-samples-are-replayed.md",
-    )
+    if block.info == "yaml":
+        assert block.page.name in ("operating.md", "0002-samples-are-replayed.md"), "say what runs it"
+        assert yaml.safe_load(block.text)
 
 
 @pytest.mark.parametrize("block", kind("yaml mapping"))
@@ -151,11 +150,31 @@ def test_commands_print_what_the_page_shows(page: Path, workshop: Path) -> None:
             assert all(map(matches, expected, printed)), done.stdout
 
 
+def test_every_recipe_has_a_test() -> None:
+    recipes = [block for block in BLOCKS if block.page.name == "recipes.md" and block.info == "yaml mapping"]
+    assert len(recipes) > 15
+    assert [str(block) for block in recipes if "\ntests:\n" not in block.text] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that headings give, as most sites make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+    for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
         if not target.startswith(("https://", "http://", "mailto:")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+            path = page.parent / target if target else page
+            assert path.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors(path), f"{page.name} links to {target}#{anchor}"
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES[1:]} - {"README.md"}
+    assert sorted(page for page in pages if f"({page})" not in index) == []
 
 
 def keys() -> str:

@@ -75,12 +75,13 @@ def check_problem(case: dict[str, Any], problems: list[Problem]) -> None:
 
 def documented() -> list[Any]:
     """Every example of the page about expressions: in braces it is a text, else a bare expression."""
-    page = (SPECS.parents[2] / "docs" / "expressions.md").read_text(encoding="utf-8")
     found = []
-    for block in re.findall(r"^```yaml expressions\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
-        for example in load(block, "docs/expressions.md").value:
-            key = "text" if example["expression"].startswith("{") or "{{" in example["expression"] else "expression"
-            found.append({"record": {}, **example, key: example["expression"]})
+    for page in ("expressions.md", "coming-from.md"):
+        text = (SPECS.parents[2] / "docs" / page).read_text(encoding="utf-8")
+        for block in re.findall(r"^```yaml expressions\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            for example in load(block, f"docs/{page}").value:
+                key = "text" if example["expression"].startswith("{") or "{{" in example["expression"] else "expression"
+                found.append({"record": {}, **example, key: example["expression"]})
     return found
 
 
