@@ -44,6 +44,7 @@ _KIND: Final = re.compile(r"type|event|name|action|kind|topic", re.I)
 _WORD: Final = re.compile(r"\w[\w .:/-]{0,59}", re.ASCII)
 _MAX_RECORDS: Final = 2000
 _MAX_WORDS: Final = 200
+_SURE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,9 @@ class Sample:
         found: dict[str, Guess] = {}
         for wanted, (name, shape) in _WANTED.items():
             scored = ((_score(path, counts, name, shape), path) for path, counts in self.shapes.items())
-            best = max(scored, default=(0.0, ()))
-            if best[0] >= 1.0:
-                found[wanted] = Guess(label(best[1]), "high" if best[0] >= 2.0 else "low")
+            (sureness, _), path = max(scored, default=((0, 0.0), ()))
+            if sureness:
+                found[wanted] = Guess(label(path), "high" if sureness == _SURE else "low")
         return found
 
     def conditions(self, events: Iterable[SetupEvent]) -> dict[str, Guess]:
@@ -112,18 +113,21 @@ def _plain(word: str) -> str:
     return "".join(filter(str.isalnum, word)).lower()
 
 
-def _score(path: Path, counts: Counter[str], name: re.Pattern[str], shape: str) -> float:
-    """At least 1 if the name is telling, at least 2 if the values have the shape as well; shorter paths come first."""
+def _score(path: Path, counts: Counter[str], name: re.Pattern[str], shape: str) -> tuple[int, float]:
+    """How sure it is: 1 if the name is telling, 2 if the values have the shape as well; then how good a field it is.
+
+    Of two, that which is there more often is better, and the shorter path.
+    """
     total = counts.total()
     fitting = counts[shape] / total if total else 0.0
     named = name.search(path[-1]) is not None
     if shape in ("text", "name"):
         fitting = (counts["text"] + counts["name"] + counts["currency"]) / total if total else 0.0
     if not named and not (shape in ("email", "agent") and fitting > 0.8):
-        return 0.0
+        return 0, 0.0
     if fitting < 0.5:
-        return 0.0
-    return (2.0 if named and fitting > 0.8 else 1.0) + min(total, 900) / 1000 - 0.01 * len(path)
+        return 0, 0.0
+    return _SURE if named and fitting > 0.8 else 1, min(total, 900) / 1000 - 0.01 * len(path)
 
 
 def _observe(
