@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -91,7 +92,9 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_block_is_of_a_known_kind(block: Block) -> None:
     assert block.info in KNOWN
     if block.info == "yaml":
-        assert block.page.name in ("operating.md", "0002-samples-are-replayed.md"), "say what runs it"
+        assert block.page.name in ("operating.md", "mapping-files.md", "0002-samples-are-replayed.md"), (
+            "say what runs it"
+        )
         assert yaml.safe_load(block.text)
 
 
@@ -213,11 +216,19 @@ def test_the_readme_gives_the_two_commands() -> None:
         assert f"\n{command}\n" in text
 
 
+def test_the_readme_shows_what_becomes_of_its_record(workshop: Path) -> None:
+    record, mapping, event = [block.text for block in BLOCKS if block.page == ROOT / "README.md"][:3]
+    (workshop / "shop.yaml").write_text(mapping, encoding="utf-8")
+    (made,) = mapper.load("shop.yaml").map(json.loads(record), 1772366400).events
+    shown = re.sub(r'"([0-9a-f]{8})[0-9a-f]{56}"', r'"\1…"', made.encoded.decode())
+    assert json.loads(shown) == json.loads(event)
+
+
 def test_the_readme_shows_the_counts_that_come_out(workshop: Path) -> None:
     command = [sys.executable, "-m", "mapper", "send", "mappings/storefront.yaml", "mappings/samples/storefront.jsonl"]
     done = subprocess.run([*command, "--to", "sandbox"], cwd=workshop, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    shown = next(block for block in BLOCKS if block.page.name == "README.md" and block.info == "text").text
+    shown = next(block for block in BLOCKS if block.page == ROOT / "README.md" and block.info == "text").text
     printed = done.stderr.splitlines()
     for line in shown.splitlines():
         if line.strip() != "…":
