@@ -18,8 +18,9 @@ The modules stand in one order, and each imports only those before it (tests/tes
     the compiler    nodes, shaping, passed_on, lowered, shortcuts, parts, lists, parameters, checks, compiler
     events          refusal, matching, results, glances, lanes, program, stepping, explain
     records         streams, source, blocks, worker, workers, reading
-    delivery        delivery, dispatch, ledger, journal, job, dead_letters, report, metrics, settings, connecting,
-                    transport, run, pipeline, retrying, receipts, sender
+    delivery        delivery, dispatch, ledger, holding, stretches, journal, standing, job, dead_letters, report,
+                    metrics, settings, connecting, transport, options, run, pipeline, retrying, receipts, sender,
+                    async_sender
     for authors     attempts, coverage, twins, instructions, drafts, guessing, diagnostics, specs, formatting, editor
     for everyone    sandbox, cli, __main__
 """
@@ -32,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import DeliveryError, MapperError, MappingError, Problem, RecordError, Span
 
 if TYPE_CHECKING:
+    from .async_sender import AsyncSender as AsyncSender
     from .pipeline import send as send
     from .program import Program as Program
     from .program import load as load
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from .results import Replay as Replay
     from .results import Result as Result
     from .retrying import retry as retry
-    from .sender import AsyncSender as AsyncSender
     from .sender import Fate as Fate
     from .sender import Receipt as Receipt
     from .sender import Sender as Sender
@@ -75,7 +76,8 @@ __all__ = [
 _LATE = {
     "send": "pipeline",
     "retry": "retrying",
-    **dict.fromkeys(("AsyncSender", "Fate", "Receipt", "Sender"), "sender"),
+    "AsyncSender": "async_sender",
+    **dict.fromkeys(("Fate", "Receipt", "Sender"), "sender"),
     "Report": "report",
     **dict.fromkeys(("Dropped", "Event", "Refusal", "Replay", "Result"), "results"),
     **dict.fromkeys(("Program", "load"), "program"),

@@ -6,7 +6,8 @@ drives it has the client and the clock; a test drives it with a table. Promises 
 - what was accepted is never sent again; what may have been is counted;
 - one event that is wrong is found by halving, and costs no other event;
 - a destination's own trouble (a token, a limit, an outage) never rejects an event: it stays pending;
-- an event that grew too old while waiting is taken out before it costs the whole request.
+- an event that grew too old while waiting is taken out before it costs the whole request;
+- what may have arrived is not sent again once the destination would count it twice: it is held, for somebody to decide.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from .source import Line
 PENDING_LATER: Final = 3
 PENDING_PERSON: Final = 4
 PATIENCE: Final = 900.0
+WINDOW: Final = 44 * 3600
+"""Seconds for which the destination drops copies (48 hours for Meta), less some: later, copies could count twice."""
+
 INTERRUPTED: Final = "interrupted"
 """The reason of an answer that was never asked for, because the run is to end."""
 _FIRST_WAIT: Final = 0.5
@@ -33,18 +37,18 @@ _LONGEST_BACKOFF: Final = 30.0
 class Origin(msgspec.Struct, frozen=True, gc=False):
     """Where an event comes from.
 
-    line      the record's line; without data if it is not there any more
-    name      the event's name as the destination sees it
-    key       the mapping's name for it
-    time      when it happened, Unix seconds
-    was_sent  whether an earlier run had sent it and got no answer
+    line        the record's line; without data if it is not there any more
+    name        the event's name as the destination sees it
+    key         the mapping's name for it
+    time        when it happened, Unix seconds
+    first_sent  when an attempt to send it ended without a clear answer, Unix seconds; None if it cannot have arrived
     """
 
     line: Line
     name: str = ""
     key: str = ""
     time: int | None = None
-    was_sent: bool = False
+    first_sent: float | None = None
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
@@ -80,6 +84,7 @@ class Policy:
     patience       seconds of waiting for one batch before the run gives up for now
     longest_wait   a destination that asks for a longer wait than this ends the run for now
     margin         seconds kept back before an event's age limit
+    window         seconds for which the destination drops copies
     max_requests   requests for one batch, which bounds the search for events that are wrong
     max_refusals   refused requests without anything accepted, after which it is the setup that is wrong
     proven         whether the destination has accepted anything in this run: then a refusal is the event's own fault
@@ -91,6 +96,7 @@ class Policy:
     patience: float = PATIENCE
     longest_wait: float = 60.0
     margin: int = 60
+    window: float = WINDOW
     max_requests: int = 500
     max_refusals: int = 20
     proven: Callable[[], bool] = lambda: False
@@ -109,6 +115,9 @@ class Stop:
 class Outcome:
     """What became of a batch: every item is in exactly one of accepted, rejected and pending.
 
+    unclear    pending items that may have arrived, with the moment of the first such attempt
+    held       pending items of which that is too long ago: they are not sent again before somebody decides
+    repeated   accepted items that may have been accepted before
     halvings   requests that were split because they were refused
     size       bytes of the events of all requests
     waited     seconds, by the reason why the destination wanted them
@@ -118,10 +127,12 @@ class Outcome:
     accepted: list[Item] = field(default_factory=list)
     rejected: list[tuple[Item, Answer]] = field(default_factory=list)
     pending: list[Item] = field(default_factory=list)
+    unclear: list[tuple[Item, float]] = field(default_factory=list)
+    held: list[Item] = field(default_factory=list)
+    repeated: list[Item] = field(default_factory=list)
     stop: Stop | None = None
     requests: int = 0
     retries: int = 0
-    maybe_twice: int = 0
     messages: set[str] = field(default_factory=set)
     halvings: int = 0
     size: int = 0
@@ -181,6 +192,8 @@ class _Delivery:
         self.alone: list[tuple[Item, Answer]] = []
         self.refusals = 0
         self.waited = 0.0
+        self.unclear: dict[int, float] = {}
+        """When an item was first sent without a clear answer in this delivery, by its identity."""
 
     def whole(self, items: list[Item]) -> Steps:
         """Send all, then search among what was refused."""
@@ -268,15 +281,28 @@ class _Delivery:
 
     def _accepted(self, items: list[Item], answer: Answer) -> None:
         self.outcome.accepted += items
+        self.outcome.repeated += [item for item in items if self._first_sent(item) is not None]
         self.outcome.messages.update(answer.messages)
 
+    def _first_sent(self, item: Item) -> float | None:
+        """When it was first sent without a clear answer, in this delivery or in an earlier one."""
+        before = item.origin.first_sent
+        return before if before is not None else self.unclear.get(id(item))
+
     def _fresh(self, items: list[Item]) -> list[Item]:
-        """The items that are not too old by now; the others are rejected."""
-        latest = self.policy.now() + self.policy.margin
-        fresh = [item for item in items if item.expires is None or item.expires >= latest]
-        if len(fresh) < len(items):
-            kept = set(map(id, fresh))
-            self.outcome.rejected += [(item, EXPIRED) for item in items if id(item) not in kept]
+        """The items that may be sent now. What is too old is rejected, what could count twice by now is held."""
+        now = self.policy.now()
+        latest, earliest = now + self.policy.margin, now - self.policy.window
+        fresh: list[Item] = []
+        for item in items:
+            first = self._first_sent(item)
+            if item.expires is not None and item.expires < latest:
+                self.outcome.rejected.append((item, EXPIRED))
+            elif first is not None and first < earliest:
+                self.outcome.pending.append(item)
+                self.outcome.held.append(item)
+            else:
+                fresh.append(item)
         return fresh
 
     def _asked(self, items: list[Item]) -> Generator[Send | Wait, Answer | None, tuple[list[Item], Answer | None]]:
@@ -286,7 +312,6 @@ class _Delivery:
                  was nothing left to send
         """
         tries = 0
-        unclear = False
         while True:
             items = self._fresh(items)
             if not items or self.outcome.stop is not None:
@@ -302,9 +327,7 @@ class _Delivery:
                 return items, None
             self._count(items, answer, tries)
             tries += 1
-            if unclear and answer.meaning == "accepted":
-                self.outcome.maybe_twice += len(items)
-            unclear = unclear or answer.unclear
+            self._note(items, answer)
             meaning = answer.meaning
             if meaning in ("retry", "throttled") and answer.tries is not None and tries > answer.tries:
                 meaning = answer.then
@@ -329,6 +352,16 @@ class _Delivery:
         outcome.retries += tries > 0
         outcome.size += sum(len(item.encoded) for item in items)
         outcome.answers[answer.meaning, answer.code] += 1
+
+    def _note(self, items: list[Item], answer: Answer) -> None:
+        """Remember which items may have arrived. A refusal says that the same request was refused before as well."""
+        if answer.unclear:
+            now = self.policy.now()
+            for item in items:
+                self.unclear.setdefault(id(item), now)
+        elif answer.meaning in ("refused", "too-large"):
+            for item in items:
+                self.unclear.pop(id(item), None)
 
     def _count_refusal(self) -> None:
         """Nothing but refusals means that the setup is wrong, not the events."""
@@ -365,3 +398,7 @@ class _Delivery:
             self.outcome.pending.append(item)
             if self.outcome.stop is None:
                 self.outcome.stop = Stop(answer, PENDING_PERSON)
+        for item in self.outcome.pending:
+            first = self._first_sent(item)
+            if first is not None:
+                self.outcome.unclear.append((item, first))

@@ -3,7 +3,9 @@
 A journal belongs to one mapping and one destination. For each input file it holds which stretches of it are settled
 (every event in them was accepted or rejected, every refused record is in the dead letters) and which were on their way.
 Before a request is sent its stretch is written down as *open*; when it is settled, as *done*. A run that begins finds
-done stretches and passes over them; the events of open ones are sent again, with the same bytes and the same ids.
+done stretches and passes over them; the events of open ones are sent again, with the same bytes and the same ids. What
+was refused for sure, by a limit or for its token, is not open any more: it cannot have arrived. What is kept and has
+not been sent is *due*; what somebody decided to send again although it may have arrived is *again*.
 
 It holds offsets, counts and hashes of files: no record, no event, no token. Mode 0600. Only what cannot be read a
 second time (standard input, records that a program hands over) is kept in it as well, as the events that are sent:
@@ -13,92 +15,25 @@ cleaned, hashed where the destination wants it, and erased once they are settled
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, TypeVar
 
 from . import ledger
-from .delivery import Item
 from .errors import DeliveryError
-
-WINDOW: Final = 44 * 3600
-"""Seconds for which the destination drops copies (48 hours for Meta), less some: later, copies could count twice."""
+from .holding import Held, broken
+from .stretches import Kept, LeftOver, Progress, Repeated, Stretch
 
 _PREFIX: Final = 65_536
 _CHECKED: Final = 4_096
-_FORMAT: Final = "2"
+_FORMAT: Final = "3"
 _STREAM: Final = -1
 """The length of prefix of what is no file: nothing tells one pipe from another."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Bytes ``start`` to ``end`` of a file, with so many lines that are not blank.
-
-    mark   for a pipe, a hash of everything before ``end``
-    """
-
-    start: int
-    end: int
-    lines: int
-    mark: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """An event that must not be lost although its record cannot be read again; the so manyth of its stretch."""
-
-    number: int
-    line: int
-    name: str
-    key: str
-    time: int | None
-    expires: int | None
-    encoded: bytes
-
-    @classmethod
-    def of(cls, number: int, item: Item) -> Kept:
-        origin = item.origin
-        return cls(number, origin.line.number, origin.name, origin.key, origin.time, item.expires, item.encoded)
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOver:
-    """What an earlier run kept and did not settle."""
-
-    file: int
-    stretch: Stretch
-    kept: tuple[Kept, ...]
-
-
-@dataclass(slots=True)
-class Progress:
-    """What is known of one file: everything before ``settled`` is done, and so are the stretches in ``done``.
-
-    mark   for a pipe, a hash of everything before ``settled``
-    """
-
-    file: int
-    settled: int = 0
-    lines: int = 0
-    done: list[Stretch] = field(default_factory=list)
-    open: list[Stretch] = field(default_factory=list)
-    mark: str = ""
-
-    def is_done(self, offset: int) -> bool:
-        """Whether the line at an offset is settled."""
-        return offset < self.settled or (bool(self.done) and any(one.start <= offset < one.end for one in self.done))
-
-    def was_sent(self, offset: int) -> bool:
-        """Whether the line at an offset was on its way when an earlier run ended."""
-        return bool(self.open) and any(one.start <= offset < one.end for one in self.open)
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -112,7 +47,7 @@ def _guarded(method: Method) -> Method:
         try:
             return method(self, *arguments, **named)
         except sqlite3.Error as error:
-            raise self._broken(error) from None
+            raise broken(self.path, error) from None
 
     return called  # type: ignore[return-value]
 
@@ -129,16 +64,14 @@ class Journal:
         """
         self.path = path
         self._clock = clock
-        self._lock = self._locked()
+        self._held = Held(path)
+        self._db = self._held.database
         try:
-            self._db = self._opened()
-            self._check_seals()
             self._belongs(mapping, target)
-        except sqlite3.Error as error:
-            os.close(self._lock)
-            raise self._broken(error) from None
-        except DeliveryError:
-            os.close(self._lock)
+        except BaseException as error:
+            self._held.close()
+            if isinstance(error, sqlite3.Error):
+                raise broken(path, error) from None
             raise
 
     @classmethod
@@ -148,39 +81,12 @@ class Journal:
         found.path, found._clock, found._db = path, time.time, database
         return found
 
-    def _locked(self) -> int:
-        """Take the lock that only one process can hold; it goes with the process, however that ends."""
-        beside = self.path.with_name(f"{self.path.name}.lock")
-        try:
-            lock = os.open(beside, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            message = f"the journal {self.path} cannot be opened: {error.strerror}"
-            raise DeliveryError("journal", message, 5, "Name another with --journal.") from None
-        try:
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:  # no such locks on Windows; SQLite's own still hold for every change
-            return lock
-        except OSError:
-            os.close(lock)
-            raise DeliveryError("journal-in-use", f"another run holds the journal {self.path}", 5) from None
-        return lock
-
-    def _opened(self) -> sqlite3.Connection:
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        return ledger.opened(self.path)
-
-    def _check_seals(self) -> None:
-        if not ledger.is_whole(self._db):
-            hint = "Compare with the destination's own log what has arrived, and name another with --journal."
-            raise DeliveryError("journal-damaged", f"the journal {self.path} is damaged", 5, hint)
-
     def _belongs(self, mapping: str, target: str) -> None:
         said = {"format": _FORMAT, "mapping": mapping, "target": target}
         known = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
         if not known:
-            self._db.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", said.items())
+            with self._written("FULL"):
+                self._db.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", said.items())
             return
         if known.get("format") != _FORMAT:
             hint = "Name another with --journal."
@@ -191,8 +97,11 @@ class Journal:
         if known["mapping"] != mapping:
             query = "SELECT count(*) FROM ranges JOIN files ON id = file WHERE state = 'open' AND prefix_length > ?"
             if self._db.execute(query, (_STREAM,)).fetchone()[0]:
-                hint = "Finish with the mapping of that run, or name another journal with --journal."
-                message = "the mapping has changed, and events of an earlier run are still on their way"
+                message = "the mapping has changed, and events of an earlier run may have arrived"
+                hint = (
+                    "Finish with the mapping of that run, or decide: `mapper journal show "
+                    f"{self.path}` says what they are, `mapper journal resend` and `drop` decide."
+                )
                 raise DeliveryError("journal-mapping", message, 2, hint)
             self._db.execute("UPDATE meta SET value = ? WHERE key = 'mapping'", (mapping,))
 
@@ -206,8 +115,8 @@ class Journal:
         if found is not None:
             return found
         start = _start(path, _PREFIX)
-        values = (len(start), _digest(start))
-        number = self._db.execute("INSERT INTO files (prefix_length, prefix) VALUES (?, ?)", values).lastrowid
+        values = (len(start), _digest(start), path.name)
+        number = self._db.execute("INSERT INTO files (prefix_length, prefix, name) VALUES (?, ?, ?)", values).lastrowid
         return Progress(number or 0)
 
     @_guarded
@@ -240,43 +149,35 @@ class Journal:
 
     @_guarded
     def left_over(self) -> list[LeftOver]:
-        """What earlier runs kept and did not settle; it is sent again as it is.
-
-        raises  DeliveryError (exit code 4) if that was so long ago that copies could count twice
-        """
+        """What earlier runs kept and did not settle; it is sent as it is."""
         found: list[LeftOver] = []
         query = (
-            "SELECT file, start, end, ranges.lines, mark, sent FROM ranges JOIN files ON id = file"
-            " WHERE state = 'open' AND prefix_length = ? ORDER BY file, start"
+            "SELECT file, start, end, ranges.lines, mark, sent, state FROM ranges JOIN files ON id = file"
+            " WHERE state <> 'done' AND prefix_length = ? ORDER BY file, start"
         )
-        for file, start, end, count, mark, sent in self._db.execute(query, (_STREAM,)).fetchall():
-            self._refuse_late(count, sent)
+        for file, start, end, count, mark, sent, state in self._db.execute(query, (_STREAM,)).fetchall():
             of = (
                 "SELECT number, line, name, key, time, expires, encoded FROM kept"
                 " WHERE file = ? AND start = ? ORDER BY number"
             )
             kept = tuple(Kept(*row) for row in self._db.execute(of, (file, start)).fetchall())
-            found.append(LeftOver(file, Stretch(start, end, count, mark), kept))
+            found.append(LeftOver(file, Stretch(start, end, count, mark), kept, self._when(state, sent)))
         return found
+
+    def _when(self, state: str, sent: float) -> float | None:
+        """Since when something may have arrived; what somebody decided to send again begins anew."""
+        return None if state == "due" else self._clock() if state == "again" else sent
 
     def _found(self, number: int, settled: int, lines: int, mark: str = "") -> Progress:
         found = Progress(number, settled, lines, mark=mark)
         query = "SELECT start, end, lines, state, sent FROM ranges WHERE file = ? ORDER BY start"
         for start, end, count, state, sent in self._db.execute(query, (number,)).fetchall():
+            first = self._when(state, sent)
             if state == "done":
                 found.done.append(Stretch(start, end, count))
-            else:
-                self._refuse_late(count, sent)
-                found.open.append(Stretch(start, end, count))
+            elif first is not None:
+                found.open.append((Stretch(start, end, count), first))
         return found
-
-    def _refuse_late(self, count: int, sent: float) -> None:
-        """What was on its way without an answer must not be sent again once the destination would count it twice."""
-        ago = self._clock() - sent
-        if ago > WINDOW:
-            message = f"{count} records were on their way {int(ago) // 3600} hours ago, unanswered"
-            hint = "Sending them again could count them twice. Decide, and name another journal with --journal."
-            raise DeliveryError("journal-held", message, 4, hint)
 
     def _check(self, path: Path, settled: int) -> str:
         """A hash of the last bytes before ``settled``; "" for a packed file, whose offsets are those of its content."""
@@ -286,34 +187,63 @@ class Journal:
             opened.seek(max(0, settled - _CHECKED))
             return _digest(opened.read(min(_CHECKED, settled)))
 
-    def begin(self, file: int, stretch: Stretch, kept: Sequence[Kept] = ()) -> None:
+    def begin(self, file: int, stretch: Stretch, kept: Sequence[Kept] = (), *, is_sent: bool = True) -> None:
         """A stretch is about to be sent: written down before the first byte of it leaves.
 
         It need not outlive a power cut, only the process: without it the stretch is sent again all the same. Unless it
         cannot be read again, and is ``kept``: then it is on disk before this returns.
+
+        is_sent   whether it is on its way now; else it is kept until it is: see ``sending``
         """
         with self._written("FULL" if kept else "NORMAL"):
-            self._take_over(file, stretch)
-            self._note(file, stretch, "open")
+            first = self._take_over(file, stretch)
+            self._note(file, stretch, "open" if is_sent else "due", first)
             rows = (
                 (file, stretch.start, one.number, one.line, one.name, one.key, one.time, one.expires, one.encoded)
                 for one in kept
             )
             self._db.executemany(ledger.INSERT["kept"], rows)
 
-    def _note(self, file: int, stretch: Stretch, state: str) -> None:
-        values = (file, stretch.start, stretch.end, stretch.lines, state, self._clock(), stretch.mark)
+    def sending(self, file: int, starts: Sequence[int]) -> None:
+        """Stretches that are kept are on their way from now on."""
+        now = self._clock()
+        query = (
+            "UPDATE ranges SET sent = CASE state WHEN 'open' THEN sent ELSE ? END, state = 'open'"
+            " WHERE file = ? AND start = ? AND state <> 'done'"
+        )
+        with self._written("NORMAL"):
+            self._db.executemany(query, [(now, file, start) for start in starts])
+
+    def returned(self, file: int, starts: Sequence[int]) -> None:
+        """Stretches that are kept came back without having arrived."""
+        with self._written("NORMAL"):
+            query = "UPDATE ranges SET state = 'due' WHERE file = ? AND start = ? AND state <> 'done'"
+            self._db.executemany(query, [(file, start) for start in starts])
+
+    def _note(self, file: int, stretch: Stretch, state: str, first: float | None = None) -> None:
+        sent = self._clock() if first is None else first
+        values = (file, stretch.start, stretch.end, stretch.lines, state, sent, stretch.mark)
         self._db.execute(ledger.INSERT["ranges"], values)
 
-    def _take_over(self, file: int, stretch: Stretch) -> None:
-        """What an earlier run had open within a stretch now belongs to it; what reaches further keeps its rest."""
-        query = "SELECT start, end, lines, sent FROM ranges WHERE file = ? AND state = 'open' AND start < ? AND end > ?"
-        for start, end, lines, sent in self._db.execute(query, (file, stretch.end, stretch.start)).fetchall():
+    def _take_over(self, file: int, stretch: Stretch) -> float | None:
+        """What an earlier run had open within a stretch now belongs to it; what reaches further keeps its rest.
+
+        returns  when the first of that was sent
+        """
+        query = (
+            "SELECT start, end, lines, state, sent FROM ranges"
+            " WHERE file = ? AND state <> 'done' AND start < ? AND end > ?"
+        )
+        earliest: float | None = None
+        for start, end, lines, state, sent in self._db.execute(query, (file, stretch.end, stretch.start)).fetchall():
             self._db.execute("DELETE FROM ranges WHERE file = ? AND start = ?", (file, start))
+            if state == "open":
+                earliest = sent if earliest is None else min(earliest, sent)
             for first, last in ((start, stretch.start), (stretch.end, end)):
                 if first < last:  # how many lines it has is only said, never relied on
-                    rest = (file, first, last, round(lines * (last - first) / (end - start)), "open", sent, "")
+                    rest = (file, first, last, round(lines * (last - first) / (end - start)), state, sent, "")
                     self._db.execute(ledger.INSERT["ranges"], rest)
+        return earliest
 
     def settle(
         self,
@@ -322,12 +252,24 @@ class Journal:
         path: Path | None = None,
         *,
         erased: Sequence[tuple[int, int]] = (),
+        of: Stretch | None = None,
+        unclear: Sequence[tuple[Stretch, float]] = (),
+        repeated: Sequence[Repeated] = (),
     ) -> None:
         """Stretches are settled, on disk before this returns. Those that join what is settled become part of it.
 
-        erased   single events that are settled and were kept: the start of their stretch, and their place in it
+        erased    single events that are settled and were kept: the start of their stretch, and their place in it
+        of        the stretch of a file to which they belong, if not all of it is settled: what is ``unclear`` of it,
+                  since a moment, may have arrived; the rest has not, and is as if it had never been sent
+        repeated  what may have been accepted twice
         """
         with self._written("FULL"):
+            if of is not None:
+                self._take_over(file, of)
+                for stretch, first in unclear:
+                    self._note(file, stretch, "open", first)
+            rows = [(file, one.start, one.line, one.last, self._clock()) for one in repeated]
+            self._db.executemany(ledger.INSERT["repeated"], rows)
             query = "DELETE FROM kept WHERE file = ? AND start = ? AND number = ?"
             self._db.executemany(query, [(file, *row) for row in erased])
             for stretch in stretches:
@@ -348,7 +290,7 @@ class Journal:
             with suppress(sqlite3.Error):  # so that what is settled later can still be written down
                 self._db.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
-                raise self._broken(error) from None
+                raise broken(self.path, error) from None
             raise
 
     def _join(self, file: int, path: Path | None) -> None:
@@ -374,14 +316,9 @@ class Journal:
             "UPDATE files SET settled = ?, lines = ?, checked = ? WHERE id = ?", (settled, lines, checked, file)
         )
 
-    def _broken(self, error: sqlite3.Error) -> DeliveryError:
-        hint = "Make room, or name another with --journal. What was settled stays settled."
-        return DeliveryError("journal", f"the journal {self.path} cannot be used: {error}", 5, hint)
-
     def close(self) -> None:
         """Let go of the file."""
-        self._db.close()
-        os.close(self._lock)
+        self._held.close()
 
     def __enter__(self) -> Journal:
         return self
@@ -390,21 +327,6 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def settled(journal: Path, path: Path) -> Progress | None:
-    """What a journal says is settled of a file, without taking hold of it; None if there is no such journal.
-
-    raises  DeliveryError as ``Journal.progress``
-    """
-    if not journal.is_file():
-        return None
-    try:
-        with closing(sqlite3.connect(f"{journal.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            return Journal.reading(journal, database).known(path)
-    except sqlite3.Error as error:
-        message = f"the journal {journal} cannot be read: {error}"
-        raise DeliveryError("journal", message, 5) from None
 
 
 def _start(path: Path, size: int) -> bytes:

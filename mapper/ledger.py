@@ -1,4 +1,7 @@
-"""The journal's tables. Every row carries a seal, a hash of what was written, so that a damaged one is not believed."""
+"""The journal's tables. Every row carries a seal, a hash of what was written, so that a damaged one is not believed.
+
+A database that somebody else has made, with other tables or with triggers of its own, is no journal: it is refused.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ COLUMNS: Final = {
         "settled": "INTEGER NOT NULL DEFAULT 0",
         "lines": "INTEGER NOT NULL DEFAULT 0",
         "checked": "TEXT NOT NULL DEFAULT ''",
+        "name": "TEXT NOT NULL DEFAULT ''",
     },
     "ranges": {
         "file": "INTEGER NOT NULL",
@@ -37,24 +41,67 @@ COLUMNS: Final = {
         "expires": "INTEGER",
         "encoded": "BLOB NOT NULL",
     },
+    "repeated": {
+        "file": "INTEGER NOT NULL",
+        "start": "INTEGER NOT NULL",
+        "line": "INTEGER NOT NULL",
+        "last": "INTEGER NOT NULL",
+        "at": "REAL NOT NULL",
+    },
 }
-_KEYS: Final = {"ranges": "file, start", "kept": "file, start, number"}
+_KEYS: Final = {"ranges": "file, start", "kept": "file, start, number", "repeated": "file, start"}
+_APPLICATION: Final = 0x6D617070
+"""Stands in the head of the database, so that ``file`` and we know it for a journal."""
 
 
 def opened(path: Path) -> sqlite3.Connection:
     """The database of a journal, made if it is new.
 
-    raises  sqlite3.Error, OSError
+    raises  sqlite3.Error, OSError; ValueError for a database that is no journal
     """
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = FULL")
-    database.execute("PRAGMA secure_delete = ON")
-    database.create_function("sealed", -1, sealed, deterministic=True)
-    if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        database.executescript(f"BEGIN; {''.join(map(_table, COLUMNS))} COMMIT;")
-    database.executescript("".join(map(_triggers, COLUMNS)))
+    try:
+        database.execute("PRAGMA trusted_schema = OFF")
+        made = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if made and not _is_ours(database):
+            raise ValueError("no journal")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA secure_delete = ON")
+        database.create_function("sealed", -1, sealed, deterministic=True)
+        if not made:
+            tables = "".join(map(_table, COLUMNS))
+            database.executescript(f"BEGIN; PRAGMA application_id = {_APPLICATION}; {tables} COMMIT;")
+        database.executescript("".join(map(_triggers, COLUMNS)))
+    except BaseException:
+        database.close()
+        raise
     return database
+
+
+def reading(path: Path) -> sqlite3.Connection:
+    """The same, only to look into it: nobody is kept from writing to it meanwhile.
+
+    raises  sqlite3.Error; ValueError for a database that is no journal
+    """
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        database.execute("PRAGMA trusted_schema = OFF")
+        if not _is_ours(database):
+            raise ValueError("no journal")
+        database.create_function("sealed", -1, sealed, deterministic=True)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _is_ours(database: sqlite3.Connection) -> bool:
+    """Whether a database has just the tables of a journal, and nothing that acts by itself."""
+    if database.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+        return False
+    found = {sql for (sql,) in database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+    return found == {_table(name).removesuffix(";") for name in COLUMNS}
 
 
 def is_whole(database: sqlite3.Connection) -> bool:

@@ -13,10 +13,11 @@ from .dead_letters import DeadLetters
 from .dispatch import Notify, Switch
 from .errors import DeliveryError
 from .journal import Journal
+from .options import AsKeywords, Options
 from .program import Program
 from .report import Report
 from .request import Prepared
-from .run import AsKeywords, OnProgress, Options, Run
+from .run import OnProgress, Run
 from .settings import resolve
 from .source import Input, Source, inputs
 from .transport import Connection
@@ -109,7 +110,8 @@ def _connect(run: Run, prepared: Prepared, journal: Path | None, stack: ExitStac
     )
     stack.callback(connection.close)
     if journal is not None:
-        run.journal = stack.enter_context(Journal(journal, mapping=run.program.fingerprint, target=prepared.url))
+        opened = Journal(journal, mapping=run.program.fingerprint, target=prepared.url, clock=run.clock)
+        run.journal = stack.enter_context(opened)
     run.dispatcher = run.made_dispatcher(connection.send)
     stack.callback(run.dispatcher.close)
 

@@ -3,7 +3,8 @@
     records read = mapped + ignored + dead          (blank lines apart)
     events made  = sent + rejected + pending
 
-Both sums are checked whenever a report is made. A report holds counts, codes and places, never a record's value.
+Both sums are checked whenever a report is made. A report holds counts, codes and places, never a record's value, but
+for the ids of events that may have been accepted twice: without them nobody could look.
 """
 
 from __future__ import annotations
@@ -11,13 +12,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+import msgspec
+
+from .answers import at
 from .cleaning import CODES
 from .dead_letters import DeadLetters
-from .delivery import Outcome
+from .delivery import Item, Outcome
 from .program import Program
 from .results import Dropped, Event, Refusal, Result
+
+_MOST_REPEATED: Final = 1_000
+_decode = msgspec.json.Decoder().decode
 
 
 @dataclass(slots=True)
@@ -33,12 +40,17 @@ class Records:
 
 @dataclass(slots=True)
 class Events:
-    """Events by their fate."""
+    """Events by their fate.
+
+    held          of those that are pending: may have arrived, so long ago that somebody has to decide
+    maybe_twice   of those that were sent: may have been accepted before
+    """
 
     made: int = 0
     sent: int = 0
     rejected: int = 0
     pending: int = 0
+    held: int = 0
     maybe_twice: int = 0
     limited: int = 0
 
@@ -52,6 +64,16 @@ class Reason:
     parameter: str = ""
     place: str = ""
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """An event that may have been accepted twice: where its record stood, its name, and its id."""
+
+    file: str
+    line: int
+    event: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +95,7 @@ class Sending:
     waited    seconds that batches had to wait, by reason; several wait at once, so the sum can exceed the run's time
     answers   how often each answer came, by its meaning and its code: ``("refused", "100/2804050")``
     oldest    when the oldest event happened that was sent, Unix seconds
+    repeated  events that may have been accepted twice; the first thousand of them
     """
 
     requests: int = 0
@@ -82,6 +105,7 @@ class Sending:
     waited: dict[str, float] = field(default_factory=dict)
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
     oldest: int | None = None
+    repeated: list[Item] = field(default_factory=list)
     messages: set[str] = field(default_factory=set)
 
 
@@ -132,7 +156,9 @@ class Tally:
         events, sending = self.events, self.sending
         events.sent += len(outcome.accepted)
         events.rejected += len(outcome.rejected)
-        events.maybe_twice += max(outcome.maybe_twice, sum(item.origin.was_sent for item in outcome.accepted))
+        events.held += len(outcome.held)
+        events.maybe_twice += len(outcome.repeated)
+        sending.repeated += outcome.repeated[: _MOST_REPEATED - len(sending.repeated)]
         sending.requests += outcome.requests
         sending.retries += outcome.retries
         sending.halvings += outcome.halvings
@@ -174,6 +200,7 @@ class Report:
     rejected      why the destination refused events
     warnings      values that were left out of events that were made
     settled_before  records that an earlier run had settled: passed over, and not counted as read
+    repeated      the events that may have been accepted twice, the first thousand of them
     match_keys    event -> parameter about the person -> how many of these events carry it
     exit_code     what the command exits with
     """
@@ -196,6 +223,7 @@ class Report:
     dead_letters: str
     dead_letters_written: int
     files: tuple[str, ...]
+    repeated: tuple[Repeated, ...]
     tally: Tally = field(repr=False)
 
     def __post_init__(self) -> None:
@@ -244,6 +272,7 @@ class Report:
                 for (meaning, code), count in self.sending.answers.most_common()
             ],
             "oldest_event_sent": self.sending.oldest,
+            "repeated": [_plain(one) for one in self.repeated],
             "settled_before": self.settled_before,
             "seconds": round(self.seconds, 3),
             "stopped": _plain(self.stopped) if self.stopped else None,
@@ -281,8 +310,15 @@ def made(
         dead_letters=str(letters.path or ""),
         dead_letters_written=letters.written,
         files=tuple(files),
+        repeated=tuple(_repeated(program, item) for item in tally.sending.repeated),
         tally=tally,
     )
+
+
+def _repeated(program: Program, item: Item) -> Repeated:
+    origin, path = item.origin, program.destination.roles.id
+    identity = at(_decode(item.encoded), path) if path is not None else None
+    return Repeated(origin.line.file, origin.line.number, origin.name, "" if identity is None else str(identity))
 
 
 def refused(problem: Refusal) -> Reason:

@@ -15,13 +15,14 @@ from typing import Any, Unpack
 from .dead_letters import DeadLetters, Letter, bytes_of, opened, read_letter
 from .dispatch import Notify, Switch
 from .errors import DeliveryError
-from .journal import settled
+from .options import AsKeywords, Options
 from .pipeline import execute
 from .program import Program
 from .report import Report
 from .results import Refusal, Result
-from .run import AsKeywords, OnProgress, Options, Run
+from .run import OnProgress, Run
 from .source import Line, inputs, lines
+from .standing import settled
 
 _NO_LETTER = Refusal("no-letter", "the line is no dead letter")
 _NO_RECORD = Refusal("no-record", "the record was not kept: it had come through a pipe, in a run that was killed")

@@ -12,22 +12,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Final, TypedDict
+from dataclasses import replace
+from typing import Any, Final
 
 from .answers import Answer
 from .dead_letters import DeadLetters
-from .delivery import INTERRUPTED, PATIENCE, Item, Origin, Outcome
-from .dispatch import CONCURRENCY, GRACE, Dispatcher, Notify, Switch
+from .delivery import INTERRUPTED, PENDING_PERSON, Item, Origin, Outcome
+from .dispatch import GRACE, Dispatcher, Notify, Switch
 from .errors import DeliveryError
 from .job import Job, joined
-from .journal import Journal, Kept, Progress
+from .journal import Journal
+from .options import Options
 from .program import Program
 from .reading import mapped
 from .report import Tally
 from .results import Result
 from .source import STDIN, Input, Line
-from .transport import DEADLINE
+from .stretches import Kept, Progress
 from .workers import Workers
 
 MAX_WAIT: Final = 1.0
@@ -37,52 +38,6 @@ _MOST_LINES: Final = 4_000
 """Lines after which a stretch ends even if few of them give events."""
 
 OnProgress = Callable[[Tally], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a run goes about it.
-
-    batch_size   events a request, at most what the destination takes
-    concurrency  requests on their way at once
-    workers      processes that map files once they have turned out to be large
-    max_wait     seconds after which a batch is sent although it is not full; for live inputs one second if not given
-    rate         events a second at most
-    limit        records to read at most
-    since        events that happened before this moment (Unix seconds) are left out
-    follow       read on where the last file ends, also when it is rotated, until the run is stopped
-    resume       standard input begins as in the last run with this journal: what is settled is passed over
-    timeout      seconds for a whole exchange: connecting, sending up to 1,000 events, and the answer
-    patience     seconds of waiting for one batch before the run gives up for now
-    """
-
-    batch_size: int | None = None
-    concurrency: int = CONCURRENCY
-    workers: int = 1
-    max_wait: float | None = None
-    rate: float | None = None
-    limit: int | None = None
-    since: float | None = None
-    follow: bool = False
-    resume: bool = False
-    timeout: float = DEADLINE
-    patience: float = PATIENCE
-
-
-class AsKeywords(TypedDict, total=False):
-    """``Options`` as keyword arguments."""
-
-    batch_size: int | None
-    concurrency: int
-    workers: int
-    max_wait: float | None
-    rate: float | None
-    limit: int | None
-    since: float | None
-    follow: bool
-    resume: bool
-    timeout: float
-    patience: float
 
 
 class Run:
@@ -154,6 +109,8 @@ class Run:
             with self._trouble_ends_it():
                 self.letters.flush()
         self.tally.finish()
+        if self.tally.events.held:
+            self._held()
         if self.switch.is_off():
             self.tally.stop("interrupted", "the run was interrupted", "Run it again.", self.switch.exit_code)
 
@@ -178,6 +135,15 @@ class Run:
                 return
             self._collect(0.2)
 
+    def _held(self) -> None:
+        """What may have arrived too long ago is a person's decision; nothing else has to wait for it."""
+        count = self.tally.events.held
+        events = "1 event" if count == 1 else f"{count:,} events"
+        message = f"{events} may have arrived in an earlier run, so long ago that copies could count twice"
+        journal = self.journal.path if self.journal is not None else "the journal"
+        hint = f"Decide: `mapper journal show {journal}` says what they are, `mapper journal resend` and `drop` decide."
+        self._stop("held", message, hint, PENDING_PERSON)
+
     @property
     def _is_ended(self) -> bool:
         return self.switch.is_off() or (self.dispatcher is not None and self.dispatcher.is_halted)
@@ -192,7 +158,7 @@ class Run:
             for kept in left.kept:
                 self._job.kept[len(self._job.items)] = kept.number
                 line = Line(STDIN, kept.line, left.stretch.start, b"")
-                origin = Origin(line, kept.name, kept.key, kept.time, True)
+                origin = Origin(line, kept.name, kept.key, kept.time, left.first_sent)
                 self._job.items.append(Item(kept.encoded, kept.expires, origin))
                 self.tally.events.made += 1
                 self.tally.carried[kept.name, 0] += 1
@@ -232,7 +198,7 @@ class Run:
             if result is None:
                 self.tally.records.blank += 1
                 continue
-            self._take(line, result, known is not None and known.was_sent(line.offset))
+            self._take(line, result, known.first_sent(line.offset) if known is not None else None)
             if self._is_full() or self._is_due(one):
                 self._dispatch()
             if self._is_enough:
@@ -262,7 +228,7 @@ class Run:
             raise _other_stream()
         return mark
 
-    def _take(self, line: Line, result: Result, was_sent: bool) -> None:
+    def _take(self, line: Line, result: Result, first_sent: float | None) -> None:
         """Count a record; its events and refusals become part of the stretch that is being read."""
         job, since = self._job, self.options.since
         events = result.events
@@ -272,7 +238,7 @@ class Run:
         job.lines += 1
         job.since = job.since or time.monotonic()
         for event in events:
-            origin = Origin(line, event.name, event.key, event.time, was_sent)
+            origin = Origin(line, event.name, event.key, event.time, first_sent)
             job.items.append(Item(event.encoded, event.expires, origin))
             job.size += len(event.encoded) + 1
         if result.problems:
@@ -325,7 +291,9 @@ class Run:
             self._settle(job)
             return
         if not again:
-            self._begin(job)
+            self._begin(job, is_sent=not is_ended)
+        elif self.journal is not None and job.file is not None and not is_ended:
+            self.journal.sending(job.file, [job.start])
         if is_ended or self.dispatcher is None:
             return
         for start in range(0, len(job.items), self.size):
@@ -334,7 +302,7 @@ class Run:
             self.tally.in_flight += len(items)
             self._running[self.dispatcher.submit(items)] = job
 
-    def _begin(self, job: Job) -> None:
+    def _begin(self, job: Job, *, is_sent: bool) -> None:
         """Write down that a stretch is on its way; of a pipe its events as well, for nobody can read them again."""
         if self.journal is None or job.file is None:
             return
@@ -343,7 +311,7 @@ class Run:
             self._write_refused(job)
             kept = [Kept.of(place, item) for place, item in enumerate(job.items)]
             job.kept = {place: place for place in range(len(kept))}
-        self.journal.begin(job.file, job.stretch, kept)
+        self.journal.begin(job.file, job.stretch, kept, is_sent=is_sent)
 
     def _collect(self, seconds: float) -> None:
         """Count the deliveries that are done; waits for one, but not for more than so many seconds."""
@@ -352,8 +320,7 @@ class Run:
             job, outcome = self._running.pop(future), future.result()
             self._count(outcome)
             job.parts -= 1
-            job.rejected += outcome.rejected
-            job.pending += outcome.pending
+            job.take(outcome)
             if not job.parts:
                 with self._trouble_ends_it():  # what is on its way still comes in
                     self._settle(job)
@@ -380,21 +347,26 @@ class Run:
             return
         self._write_letters(job)
         if journal is not None and file is not None:
-            journal.settle(file, [job.stretch], job.path)
+            journal.settle(file, [job.stretch], job.path, repeated=job.maybe_twice())
 
     def _settle_some(self, job: Job, journal: Journal, file: int) -> None:
         """Some events of a stretch are pending: what must not be sent again is what is settled in the journal.
 
-        Of a file that are lines that gave events, all of which are settled; of a pipe it is single events.
+        Of a file that are lines that gave events, all of which are settled; of a pipe it is single events. What is
+        pending although it cannot have arrived, because of a token say, is as if it had never been sent.
         """
         if job.path is None:
             self._write_letters(job)
-            journal.settle(file, (), erased=[(job.start, place) for place in job.settled_places()])
+            erased = [(job.start, place) for place in job.settled_places()]
+            journal.settle(file, (), erased=erased, repeated=job.maybe_twice())
+            if not job.unclear:
+                journal.returned(file, [job.start])
             return
         settled = job.settled_lines()
         job.only(settled)
         self._write_letters(job)
-        journal.settle(file, joined(settled.values()), job.path)
+        unclear, repeated = job.unclear_lines(self.clock()), job.maybe_twice()
+        journal.settle(file, joined(settled.values()), job.path, of=job.stretch, unclear=unclear, repeated=repeated)
 
     def _write_letters(self, job: Job) -> None:
         self._write_refused(job)

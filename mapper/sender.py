@@ -10,14 +10,14 @@ out by a few more (``dispatch``). Everything they share is behind one lock; ther
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from . import report as reports
 from .answers import Answer
@@ -32,13 +33,14 @@ from .dead_letters import DeadLetters
 from .delivery import INTERRUPTED, PENDING_LATER, Item, Origin, Outcome
 from .dispatch import CONCURRENCY, GRACE, Dispatcher, Switch
 from .errors import DeliveryError, MapperError
-from .journal import Journal, Kept, Stretch
+from .journal import Journal
 from .program import Program
 from .receipts import Fate, Receipt
 from .report import Report, Tally
 from .results import Result
 from .settings import resolve
 from .source import Line
+from .stretches import Kept, Stretch
 from .transport import Client, Connection
 
 _MOST_OPEN: Final = 20_000
@@ -145,7 +147,7 @@ class Sender:
         self._process = os.getpid()
         self._journal: Journal | None = None
         if journal is not None:
-            self._journal = Journal(Path(journal), mapping=program.fingerprint, target=prepared.url)
+            self._journal = Journal(Path(journal), mapping=program.fingerprint, target=prepared.url, clock=clock)
             self._stream = self._journal.stream().file
             self._take_over(self._journal)
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -182,7 +184,7 @@ class Sender:
                 stretch = Stretch(start, self._count, self._count - start)
                 if self._journal is not None:
                     kept = [Kept.of(place, item) for place, (item, _) in enumerate(items)]
-                    self._journal.begin(self._stream, stretch, kept)
+                    self._journal.begin(self._stream, stretch, kept, is_sent=False)
                 group = _Group(self._stream, stretch, len(items))
                 self._wait_for_their_turn(group, items, range(len(items)))
         return receipts
@@ -214,7 +216,7 @@ class Sender:
         for left in journal.left_over():
             items: list[tuple[Item, Receipt | None]] = []
             for kept in left.kept:
-                origin = Origin(Line(NAME, kept.line, 0, b""), kept.name, kept.key, kept.time, True)
+                origin = Origin(Line(NAME, kept.line, 0, b""), kept.name, kept.key, kept.time, left.first_sent)
                 items.append((Item(kept.encoded, kept.expires, origin), None))
                 self._tally.events.made += 1
                 self._tally.carried[kept.name, 0] += 1
@@ -246,8 +248,30 @@ class Sender:
                 self._open.is_flushed = self._open.is_flushed and bool(self._open.waiting)
                 self._open.in_flight += len(batch)
                 self._tally.in_flight = self._open.in_flight
+                with self._trouble_stops_it():
+                    self._mark(batch, Journal.sending)
                 delivery = self._dispatcher.submit(batch)
             delivery.add_done_callback(partial(self._delivered, batch))
+
+    @contextmanager
+    def _trouble_stops_it(self) -> Iterator[None]:
+        """A disk that cannot be written to ends the sending."""
+        try:
+            yield
+        except DeliveryError as error:
+            self._dispatcher.halt()
+            self._tally.stop(error.code, error.message, error.hint, error.exit_code)
+
+    def _mark(self, items: Iterable[Item], how: Callable[[Journal, int, Sequence[int]], None]) -> None:
+        """Write down of the groups of some items that they are on their way, or that they came back."""
+        if self._journal is None:
+            return
+        starts: dict[int, set[int]] = {}
+        for item in items:
+            group = self._open.stands[id(item)].group
+            starts.setdefault(group.file, set()).add(group.stretch.start)
+        for file, found in starts.items():
+            how(self._journal, file, sorted(found))
 
     def _is_due(self) -> bool:
         waiting = len(self._open.waiting)
@@ -270,14 +294,12 @@ class Sender:
             self._open.in_flight -= len(batch)
             self._tally.in_flight = self._open.in_flight
             self._tally.outcome(outcome)
-            try:
+            with self._trouble_stops_it():
                 self._settle(outcome)
-            except DeliveryError as error:
-                self._dispatcher.halt()
-                self._tally.stop(error.code, error.message, error.hint, error.exit_code)
-            if outcome.pending:
-                self._open.waiting.extendleft(reversed(outcome.pending))
-                self._open.since = time.monotonic()
+                unclear = {self._start(item) for item, _ in outcome.unclear}
+                clear = [one for one in outcome.pending if self._start(one) not in unclear]
+                self._mark(clear, Journal.returned)
+            self._take_back(outcome)
             stop = outcome.stop
             if stop is not None and stop.answer.reason != INTERRUPTED:
                 if stop.exit_code == PENDING_LATER:
@@ -287,6 +309,30 @@ class Sender:
                     said = stop.answer.message or stop.answer.code
                     self._tally.stop(stop.answer.reason or "stopped", said, stop.answer.remedy, stop.exit_code)
             self._changed.notify_all()
+
+    def _start(self, item: Item) -> int:
+        return self._open.stands[id(item)].group.stretch.start
+
+    def _take_back(self, outcome: Outcome) -> None:
+        """What is pending waits for another time; what may have arrived too long ago waits for somebody to decide."""
+        held = set(map(id, outcome.held))
+        for item in outcome.held:
+            stand = self._open.stands.pop(id(item))
+            if stand.receipt is not None:
+                stand.receipt.close()
+        first = {id(item): moment for item, moment in outcome.unclear}
+        again: list[Item] = []
+        for item in outcome.pending:
+            if id(item) in held:
+                continue
+            if id(item) in first:
+                stand = self._open.stands.pop(id(item))
+                item = replace(item, origin=replace(item.origin, first_sent=first[id(item)]))
+                self._open.stands[id(item)] = stand
+            again.append(item)
+        if again:
+            self._open.waiting.extendleft(reversed(again))
+            self._open.since = time.monotonic()
 
     def _settle(self, outcome: Outcome) -> None:
         settled: list[tuple[Item, Answer | None]] = [(item, None) for item in outcome.accepted]
@@ -363,47 +409,6 @@ class Sender:
         self.close()
 
 
-class AsyncSender:
-    """The same for asyncio: nothing of it blocks the loop.
-
-    async with mapper.AsyncSender(program, journal="events.journal") as sender:
-        receipt = await sender.send(record)        # safe
-        fate = await receipt                       # settled
-    """
-
-    def __init__(self, program: Program, **options: Any) -> None:
-        """The arguments are those of ``Sender``."""
-        self._sender = Sender(program, **options)
-
-    async def send(self, record: dict[str, Any] | bytes | str) -> Receipt:
-        """As ``Sender.send``."""
-        return await asyncio.to_thread(self._sender.send, record)
-
-    async def send_all(self, records: Sequence[dict[str, Any] | bytes | str]) -> list[Receipt]:
-        """As ``Sender.send_all``."""
-        return await asyncio.to_thread(self._sender.send_all, records)
-
-    async def flush(self, seconds: float | None = None) -> bool:
-        """As ``Sender.flush``."""
-        return await asyncio.to_thread(self._sender.flush, seconds)
-
-    def report(self) -> Report:
-        """As ``Sender.report``."""
-        return self._sender.report()
-
-    async def close(self, seconds: float = GRACE) -> Report:
-        """As ``Sender.close``."""
-        return await asyncio.to_thread(self._sender.close, seconds)
-
-    async def __aenter__(self) -> AsyncSender:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -417,4 +422,4 @@ def _as_bytes(record: Any) -> bytes:
         return b""
 
 
-__all__ = ["AsyncSender", "Fate", "Receipt", "Sender"]
+__all__ = ["Fate", "Receipt", "Sender"]

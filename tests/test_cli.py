@@ -197,7 +197,7 @@ def test_send_to_the_sandbox_and_report(folder: Path) -> None:
     report = json.loads((folder / "out.json").read_text())
     assert report["records"] == {"read": 5, "mapped": 5, "ignored": 0, "dead": 0, "blank": 0}
     assert report["events"] | {"maybe_twice": 0, "limited": 0} == {
-        "made": 5, "sent": 5, "rejected": 0, "pending": 0, "maybe_twice": 0, "limited": 0,
+        "made": 5, "sent": 5, "rejected": 0, "pending": 0, "held": 0, "maybe_twice": 0, "limited": 0,
     }  # fmt: skip
     assert not (folder / "m.dead.jsonl").exists()
 

@@ -154,17 +154,6 @@ def test_a_file_that_is_no_journal(tmp_path: Path) -> None:
     assert error.value.exit_code == 5
 
 
-def test_what_was_on_its_way_too_long_ago_is_held(tmp_path: Path) -> None:
-    path = tmp_path / "r.jsonl"
-    path.write_text("{}\n" * 9)
-    with Journal(tmp_path / "journal", mapping="m", target="t", clock=lambda: 0.0) as one:
-        one.begin(one.progress(path).file, Stretch(0, 6, 2))
-    later = Journal(tmp_path / "journal", mapping="m", target="t", clock=lambda: 45 * 3600.0)
-    with later as one, pytest.raises(DeliveryError) as error:
-        one.progress(path)
-    assert (error.value.code, error.value.exit_code) == ("journal-held", 4)
-
-
 def test_stretches_join_in_any_order(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_text("{}\n" * 30)

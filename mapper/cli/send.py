@@ -152,7 +152,7 @@ def _send(
     if counts is not None:
         counts.finish(report)
     if notify is not None:
-        notify("finished", report.as_dict())
+        notify("finished", {key: said for key, said in report.as_dict().items() if key != "repeated"})
     if not quiet:
         say(summary(report, colour=coloured(sys.stderr), width=width(sys.stderr), mapping=mapping))
     return report.exit_code

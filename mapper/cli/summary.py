@@ -229,6 +229,7 @@ def _ending(report: Report, paint: Paint, mapping: str) -> Iterator[str]:
     if report.events.maybe_twice:
         events = "event" if report.events.maybe_twice == 1 else "events"
         yield f"{report.events.maybe_twice:,} {events} sent again because no clear answer had come, under the same ids."
+        yield paint(DIM, "  which they are: --report FILE lists them")
     for message in sorted(report.sending.messages):
         yield f"{report.destination} says: {message}"
     if report.dry_run:

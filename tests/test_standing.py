@@ -1,0 +1,197 @@
+"""What may have arrived: when it is sent again, when it is held, and how somebody decides about it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mapper
+from mapper.errors import DeliveryError
+from mapper.journal import Journal
+from mapper.standing import decide, look
+from mapper.stretches import Stretch
+
+from .answering import SETTINGS, Answering, lead, taken
+from .command import run as command
+from .conftest import NOW, SMALL
+
+Compile = Callable[..., mapper.Program]
+HOUR = 3600.0
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    path = tmp_path / "records.jsonl"
+    path.write_text("".join(json.dumps(lead(n)) + "\n" for n in range(60)))
+    return path
+
+
+def send(program: mapper.Program, source: Path, server: Answering, **more: Any) -> mapper.Report:
+    named = {"batch_size": 10, "concurrency": 1, "now": NOW, "journal": source.with_name("journal"), **more}
+    return mapper.send(program, source, to=server.url, settings=SETTINGS, **named)
+
+
+def times(server: Answering) -> Counter[str]:
+    return Counter(event["event_id"] for events in server.requests for event in events)
+
+
+class Silent:
+    """Takes events; from the second request on it takes them, too, but its answers make no sense."""
+
+    def __init__(self) -> None:
+        self.is_silent, self.count = True, 0
+
+    def __call__(self, events: list[dict[str, Any]]) -> tuple[int, Any]:
+        self.count += 1
+        return (200, b"<html>") if self.is_silent and self.count > 1 else taken(events)
+
+
+@pytest.fixture
+def unclear(compiled: Compile, answering: Callable[..., Answering], records: Path) -> tuple[Answering, Silent]:
+    """A run that ended with ten events of which nobody knows whether they arrived."""
+    silent = Silent()
+    server = answering(silent)
+    report = send(compiled(), records, server, patience=0.0)
+    assert (report.exit_code, report.events.sent, report.events.pending) == (3, 10, report.events.made - 10)
+    silent.is_silent = False
+    return server, silent
+
+
+def test_what_may_have_arrived_lately_is_sent_again_and_told(
+    compiled: Compile, unclear: tuple[Answering, Silent], records: Path
+) -> None:
+    server, _ = unclear
+    standing = look(records.with_name("journal"), clock=lambda: NOW)
+    assert standing.target == f"{server.url}/v25.0/123/events"
+    assert [(one.state, one.records, one.since) for one in standing.sources[0].pending] == [("open", 10, NOW)]
+    report = send(compiled(), records, server, now=NOW + 40 * HOUR)
+    assert (report.events.sent, report.events.maybe_twice, report.exit_code) == (50, 10, 0)
+    assert [one.id for one in report.repeated] == [f"id-{n}" for n in range(10, 20)]
+    assert [one.line for one in report.repeated] == list(range(11, 21))
+    assert report.as_dict()["repeated"][0] == {
+        "file": str(records), "line": 11, "event": "Lead", "id": "id-10",
+    }  # fmt: skip
+    [source] = look(records.with_name("journal")).sources
+    assert (source.name, source.records, source.pending) == ("records.jsonl", 60, ())
+    assert [(one.first_line, one.last_line) for one in source.twice] == [(11, 20)]
+    assert {id: count for id, count in times(server).items() if count > 1} == {f"id-{n}": 2 for n in range(10, 20)}
+
+
+def test_what_may_have_arrived_long_ago_is_held_and_nothing_else(
+    compiled: Compile, unclear: tuple[Answering, Silent], records: Path
+) -> None:
+    server, _ = unclear
+    report = send(compiled(), records, server, now=NOW + 45 * HOUR)
+    assert report.stopped is not None
+    assert (report.stopped.code, report.exit_code) == ("held", 4)
+    assert (report.events.sent, report.events.held, report.events.pending) == (40, 10, 10)
+    assert set(times(server).values()) == {1}
+    again = send(compiled(), records, server, now=NOW + 46 * HOUR)
+    assert (again.events.made, again.events.held, again.exit_code) == (10, 10, 4)
+    assert look(records.with_name("journal"), clock=lambda: NOW + 46 * HOUR).count("held") == 10
+
+
+def test_the_first_attempt_counts_however_often_it_was_tried(
+    compiled: Compile, unclear: tuple[Answering, Silent], records: Path
+) -> None:
+    server, silent = unclear
+    silent.is_silent = True
+    assert send(compiled(), records, server, now=NOW + 40 * HOUR, patience=0.0).exit_code == 3
+    silent.is_silent = False
+    report = send(compiled(), records, server, now=NOW + 50 * HOUR)
+    assert (report.events.held, report.exit_code) == (10, 4)
+
+
+@pytest.mark.parametrize("resend", [True, False])
+def test_somebody_decides(resend: bool, compiled: Compile, unclear: tuple[Answering, Silent], records: Path) -> None:
+    server, _ = unclear
+    journal, late = records.with_name("journal"), NOW + 45 * HOUR
+    assert send(compiled(), records, server, now=late).exit_code == 4
+    assert decide(journal, resend=resend, clock=lambda: late) == 10
+    report = send(compiled(), records, server, now=late)
+    assert (report.exit_code, report.events.sent, report.events.maybe_twice) == (0, 10 * resend, 10 * resend)
+    assert look(journal).count("held", "open", "due", "again") == 0
+    assert send(compiled(), records, server, now=late).settled_before == 60
+    assert sum(times(server).values()) == 60 + 10 * resend
+
+
+def test_what_was_refused_for_sure_is_not_held(
+    compiled: Compile, answering: Callable[..., Answering], records: Path
+) -> None:
+    """A token that expires on Friday evening: on Monday everything goes on, and nothing counts as sent twice."""
+    expired = [True]
+
+    def answer(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        return (401, {"error": {"code": 190}}) if expired[0] else taken(events)
+
+    server = answering(answer)
+    assert send(compiled(), records, server).exit_code == 4
+    assert look(records.with_name("journal")).count("held", "open") == 0
+    expired[0] = False
+    server.requests.clear()
+    report = send(compiled(SMALL.replace("website", "email")), records, server, now=NOW + 60 * HOUR)
+    assert (report.exit_code, report.events.sent, report.events.maybe_twice) == (0, 60, 0)
+    assert set(times(server).values()) == {1}
+
+
+def test_a_changed_mapping_is_asked_about(compiled: Compile, unclear: tuple[Answering, Silent], records: Path) -> None:
+    server, _ = unclear
+    changed = compiled(SMALL.replace('ip }}"', 'ip }}"\n        fn: "{{ first }}"'))
+    with pytest.raises(DeliveryError) as error:
+        send(changed, records, server)
+    assert (error.value.code, error.value.exit_code) == ("journal-mapping", 2)
+    assert decide(records.with_name("journal"), resend=True, everything=True) == 10
+    report = send(changed, records, server)
+    assert (report.exit_code, report.events.sent, report.events.maybe_twice) == (0, 50, 10)
+
+
+def test_a_sender_holds_what_it_cannot_send_in_time(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    silent = Silent()
+    silent.count, now = 1, [NOW]
+    server, journal = answering(silent), tmp_path / "journal"
+    more: dict[str, Any] = {"settings": SETTINGS, "journal": journal, "clock": lambda: now[0], "max_wait": 0.0}
+    with mapper.Sender(compiled(), to=server.url, **more) as one:
+        receipt = one.send(lead(1))
+        one.flush(1.0)
+        one.close(0.1)
+    assert receipt.wait(1) == mapper.Fate(pending=1)
+    silent.is_silent = False
+    now[0] += 45 * HOUR
+    with mapper.Sender(compiled(), to=server.url, **more) as two:
+        assert two.send(lead(2)).wait(20) == mapper.Fate(1)
+        assert two.flush(10)
+        assert (two.report().events.held, two.report().events.sent) == (1, 1)
+    assert decide(journal, resend=True, clock=lambda: now[0]) == 1
+    with mapper.Sender(compiled(), to=server.url, **more) as three:
+        assert three.flush(20)
+        assert (three.report().events.sent, three.report().events.maybe_twice) == (1, 1)
+
+
+def test_the_command_says_what_is_pending_and_decides(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("{}\n" * 9)
+    with Journal(tmp_path / "j", mapping="m", target="https://graph.example/events", clock=lambda: NOW) as one:
+        file = one.progress(path).file
+        one.begin(file, Stretch(0, 6, 2))
+        one.settle(file, [Stretch(6, 12, 2)], path)
+    shown = command("journal", "show", "j", cwd=tmp_path)
+    said = " ".join(shown.stdout.decode().split())
+    assert shown.returncode == 4
+    assert "j: events for https://graph.example/events r.jsonl 2 records settled, up to byte 0" in said
+    assert "2 records may have arrived, so long ago that a copy could count twice" in said
+    assert "bytes 0 to 6, first sent 2026-03-01 12:00 UTC" in said
+    assert command("journal", "drop", "j", cwd=tmp_path).stdout == b"2 records will not be sent again.\n"
+    shown = command("journal", "show", "j", "--format", "json", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert [one["records"] for one in json.loads(shown.stdout)["sources"]] == [4]
+    assert b"nothing to decide" in command("journal", "resend", "j", cwd=tmp_path).stdout
+    gone = command("journal", "show", "gone", cwd=tmp_path)
+    assert (gone.returncode, gone.stderr) == (2, b"mapper: there is no journal gone\n")
+    assert not (tmp_path / "gone").exists()
