@@ -13,7 +13,7 @@ from .building import Builder, call, name, paths
 from .filters import FILTERS, FUNCTIONS, TESTS, Filter
 from .habits import FILTERS as FILTER_HABITS
 from .habits import FUNCTIONS as FUNCTION_HABITS
-from .habits import METHODS, nearest
+from .habits import INSTEAD, METHODS, nearest
 from .habits import TESTS as TEST_HABITS
 from .scope import Table, Value
 
@@ -40,7 +40,9 @@ class Calls:
         if node.name == "lookup":
             return self._lookup(spec, node, value, arguments)
         if spec.first_filled:
-            return self._first_filled(node, [value, *(argument for _, argument, _ in arguments)])
+            others = [argument for key, argument, _ in arguments if key != "boolean"]
+            falsy = any(key == "boolean" and argument.const for key, argument, _ in arguments)
+            return self._first_filled(node, [value, *others], falsy)
         return self._apply("f_", spec, node, value, arguments)
 
     def test(self, node: nodes.Test) -> Value:
@@ -118,13 +120,16 @@ class Calls:
     def _result(self, spec: Filter, made: ast.expr, node: nodes.Node, reads: frozenset[str]) -> Value:
         return self.build.made(made, node, paths=reads, boolean=spec.gives_boolean, scalar=spec.gives_scalar)
 
-    def _first_filled(self, node: nodes.Node, values: Sequence[Value]) -> Value:
-        """The first value that is not empty; what stands behind it is not computed."""
+    def _first_filled(self, node: nodes.Node, values: Sequence[Value], falsy: bool = False) -> Value:
+        """The first value that is not empty, nor zero or false if ``falsy``; what stands behind it is not computed."""
         *tested, last = values
         made = last.ast
         for value in reversed(tested):
             stored, kept = self._kept(value)
-            made = ast.IfExp(self.build.empty(stored), made, kept)
+            if falsy:
+                made = ast.IfExp(self.build.condition(stored, node), kept, made)
+            else:
+                made = ast.IfExp(self.build.empty(stored), made, kept)
         return self.build.flowing(made, node, values, paths(values))
 
     def _lookup(self, spec: Filter, node: nodes.Filter, value: Value, given: Sequence[Given]) -> Value:
@@ -186,7 +191,8 @@ class Calls:
         literals = {key: value.const for key, value, _ in given if key and value.is_const}
         complaint = spec.check(literals) if spec.check is not None else ""
         if complaint:
-            place: nodes.Node = given[0][2] if given else node
+            named = [argument for key, _, argument in given if key and key in complaint]
+            place: nodes.Node = named[-1] if named else given[0][2] if given else node
             self.build.refuse(place, "bad-argument", f"{called}: {complaint}", spec.usage)
         return not complaint
 
@@ -205,6 +211,8 @@ class Calls:
 
     def _unknown_function(self, node: nodes.Call, called: str) -> Value:
         argument = self.build.written(node.args[0]) if node.args else "value"
+        if len(node.args) > 1 and called in ("min", "max", "sum"):
+            argument = f"[{', '.join(map(self.build.written, node.args))}]"
         hint = nearest(called, list(FUNCTIONS))
         if called in FUNCTION_HABITS:
             hint = f"Write {FUNCTION_HABITS[called].format(argument)}."
@@ -224,7 +232,9 @@ class Calls:
     ) -> Value:
         wanted = node.name
         hint = nearest(wanted, list(known))
-        if wanted in habits:
+        if kind == "filter" and wanted in INSTEAD:
+            hint = INSTEAD[wanted]
+        elif wanted in habits:
             hint = f"Write {'|' if kind == 'filter' else 'is'} {habits[wanted]}."
         elif kind == "filter" and wanted in FUNCTIONS:
             hint = f"It is a function: write {wanted}(…)."

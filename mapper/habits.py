@@ -155,8 +155,37 @@ FILTERS: Final = {
     "combine": "merge",
     "phone": "e164('DE')",
     "urlparam": "query_param",
+    "strftime": "format_time('%Y-%m-%d', zone='Europe/Berlin')",
+    "dateformat": "format_time('%Y-%m-%d', zone='Europe/Berlin')",
+    "datetimeformat": "format_time('%Y-%m-%d', zone='Europe/Berlin')",
+    "strptime": "parse_time('%d.%m.%Y', zone='Europe/Berlin')",
+    "pprint": "tojson",
+    "urlquote": "urlencode",
+    "url_encode": "urlencode",
+    "snakecase": "lower | replace(' ', '_')",
 }
 
+_AS_IT_IS = "Text is sent as it is, so there is nothing to escape: take it away."
+
+INSTEAD: Final = {
+    "attr": "Write value.key, or value['the key'].",
+    "batch": "Write value[0:10] for a part of a list.",
+    "center": "Values are sent, not laid out: take it away.",
+    "e": _AS_IT_IS,
+    "escape": _AS_IT_IS,
+    "forceescape": _AS_IT_IS,
+    "format": "Write 'text ' ~ value, or the text with {{ }} in it.",
+    "groupby": "Write selectattr('key', 'eq', 'value') for the members of one group.",
+    "indent": "Values are sent, not laid out: take it away.",
+    "random": "The same record gives the same event: write stable_id(order.id, 'Purchase').",
+    "safe": _AS_IT_IS,
+    "slice": "Write value[0:10] for a part of a list.",
+    "striptags": "Write regex_replace('<[^>]*>', '').",
+    "truncate": "Write value[0:100].",
+    "wordcount": "Write split | length.",
+    "wordwrap": "Values are sent, not laid out: take it away.",
+}
+"""Jinja's own filters, and others, that are said in another way here."""
 
 TESTS: Final = {
     "equalto": "eq",
@@ -181,6 +210,9 @@ TESTS: Final = {
     "includes": "contains",
     "exists": "defined",
     "present": "defined",
+    "divisibleby": "even, or ask x % 5 == 0",
+    "callable": "defined",
+    "filter": "defined",
 }
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..scope import Table
-from ..values import Context, is_empty
-from .registry import filter_, function
+from ..values import Context, is_empty, truth
+from .registry import Fails, filter_, function
+
+
+def _check_boolean(given: Mapping[str, Any]) -> str:
+    return "" if type(given.get("boolean", False)) is bool else "'boolean' is true or false"
 
 
 @filter_(
@@ -15,12 +20,31 @@ from .registry import filter_, function
     ("' ' | default('website')", "website"),
     ("0 | default(5)", 0),
     ("false | default(true)", False),
+    ("0 | default(5, true)", 5),
+    ("'a' | default('b', 'yes')", Fails("bad-argument")),
+    takes_empty=True,
+    first_filled=True,
+    literal=frozenset(("boolean",)),
+    check=_check_boolean,
+)
+def default(value: Any, otherwise: Any, boolean: bool = False) -> Any:
+    """Stand in for a value that is empty. Zero and false are values and stay.
+
+    As in Jinja, `default(otherwise, true)` stands in for zero and false, too, as `or` does.
+    """
+    return otherwise if (not truth(value) if boolean else is_empty(value)) else value
+
+
+@filter_(
+    ("none | coalesce('', 'guest')", "guest"),
+    ("0 | coalesce(5)", 0),
+    name="coalesce",
     takes_empty=True,
     first_filled=True,
 )
-def default(value: Any, otherwise: Any) -> Any:
-    """Stand in for a value that is empty. Zero and false are values and stay."""
-    return otherwise if is_empty(value) else value
+def coalesced(value: Any, *others: Any) -> Any:
+    """The value, or if it is empty the first of the others that is not."""
+    return coalesce(value, *others)
 
 
 @function(

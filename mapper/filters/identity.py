@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from ..addresses import bare, is_own, without_port
-from ..values import is_empty, is_number, text
+from ..values import is_empty, is_number, sized, text
 from .arguments import as_text, text_argument
 from .registry import Fails, filter_, function
 from .times import MILLISECONDS, to_time
@@ -71,6 +71,24 @@ def query_param(value: Any, name: Any) -> str | None:
         if unquote_plus(key) == wanted:
             return unquote_plus(found)
     return None
+
+
+@filter_(
+    ("'red shoes & more' | urlencode", "red%20shoes%20%26%20more"),
+    ("'a/b?c=ü' | urlencode", "a/b%3Fc%3D%C3%BC"),
+    ("{'q': 'red shoes', 'page': 2, 'none': none} | urlencode", "q=red%20shoes&page=2"),
+    ("[1] | urlencode", Fails("wrong-type")),
+)
+def urlencode(value: Any) -> str:
+    """Text as it stands in a URL; of an object the query of a URL, without what is empty."""
+    if type(value) is not dict:
+        return _quoted(as_text(value), "/")
+    pairs = [f"{_quoted(key, '')}={_quoted(as_text(part), '')}" for key, part in value.items() if not is_empty(part)]
+    return str(sized("&".join(pairs)))
+
+
+def _quoted(written: str, safe: str) -> str:
+    return str(sized(quote(written, safe, errors="surrogatepass")))
 
 
 @function(

@@ -19,6 +19,7 @@ MILLISECONDS: Final = 100_000_000_000
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,20})?")
 _DIRECTIVES: Final = frozenset("YymdHIMSfpzbBaAj%")
+_DIRECTIVE: Final = re.compile(r"%(.)", re.DOTALL)
 _MAX_TEXT: Final = 100
 
 
@@ -54,6 +55,14 @@ def _check_format(given: Mapping[str, Any]) -> str:
     if not {"Y", "y"} & set(letters):
         return "the format has no year (%Y)"
     return _check_zone(given)
+
+
+def _check_written(given: Mapping[str, Any]) -> str:
+    written = given.get("format")
+    if not isinstance(written, str):
+        return "the format is text, such as '%Y-%m-%d'"
+    wrong = [letter for letter in re.findall(r"%(.?)", written, re.DOTALL) if letter not in tuple("YmdHMS%")]
+    return f"the format has no part %{wrong[0]}" if wrong else _check_zone(given)
 
 
 @filter_(
@@ -138,6 +147,30 @@ def parse_time(value: Any, format: str, zone: str | None = None) -> Any:  # noqa
     except ValueError:
         raise RecordError("not-a-time", f"the text is no time in the format {format!r}") from None
     return _stamp(found, zone)
+
+
+@filter_(
+    ("1760433452 | format_time('%Y-%m-%d', zone='UTC')", "2025-10-14"),
+    ("'2025-10-14T23:30:00Z' | format_time('%d.%m.%Y %H:%M', zone='Europe/Berlin')", "15.10.2025 01:30"),
+    ("1760433452 | format_time('%Y-%m-%d')", Fails("arguments")),
+    ("1760433452 | format_time('%A', zone='UTC')", Fails("bad-argument")),
+    literal=frozenset(("format", "zone")),
+    check=_check_written,
+)
+def format_time(value: Any, format: str, zone: str) -> str:  # noqa: A002
+    """A time, as `to_time` reads it, as text in a format of its own, in a zone.
+
+    `%Y` year, `%m` month, `%d` day, `%H` hour, `%M` minute, `%S` second.
+    """
+    try:
+        found = datetime.fromtimestamp(to_time(value, zone), _zone(zone))
+    except (OverflowError, ValueError, OSError):
+        raise RecordError("not-a-time", "the time lies outside of the calendar") from None
+    parts = {"Y": f"{found.year:04}", "%": "%"} | {
+        letter: f"{part:02}"
+        for letter, part in zip("mdHMS", (found.month, found.day, found.hour, found.minute, found.second), strict=True)
+    }
+    return _DIRECTIVE.sub(lambda one: parts[one[1]], format)
 
 
 def _stamp(found: datetime, zone: str | None) -> Any:
