@@ -20,7 +20,7 @@ from .cleaning import CODES
 from .destination import Field
 from .errors import RecordError, Span
 from .mapping import EventSpec
-from .parts import single
+from .parts import long_form, single
 from .program import Program
 from .results import Result
 from .shaping import shaper
@@ -232,7 +232,7 @@ class _Making:
         if isinstance(spec, Leaf):
             yield self._leaf(spec, known, path, view)
         elif isinstance(spec, Branch):
-            long = as_leaf(spec) if known.is_leaf and known.kind != "any" else None
+            long = long_form(spec, known)
             if long is not None:
                 yield self._leaf(long, known, path, view)
             elif known.kind == "list":

@@ -249,7 +249,8 @@ class _Reader:
                 hint = f"Files that a mapping names stay below its own folder, {self.root or '.'}."
                 self.problems.append(name.problem("outside", "include leaves the mapping's folder", hint))
             elif path.resolve() in above:
-                self.problems.append(name.problem("include-cycle", _drawn(above, path.resolve())))
+                hint = "Take one of these includes away."
+                self.problems.append(name.problem("include-cycle", _drawn(above, path.resolve()), hint))
             else:
                 self._read_include(name, path, above)
 

@@ -15,7 +15,7 @@ from .destination import Field
 from .errors import Problem
 from .lists import ListBuilding
 from .lowered import Expression
-from .parts import Part, Requirement, Whole, placed
+from .parts import Part, Requirement, Whole, long_form, placed
 from .projection import Path
 from .scope import MISSING, Scope
 from .shaping import copier, shaper
@@ -221,7 +221,7 @@ class Builder(ListBuilding):
     def parameter(self, spec: ParameterSpec, known: Field, scope: Scope) -> Part | None:
         """One declared parameter, or None if it says nothing or is wrong (the problem is noted)."""
         if isinstance(spec, Branch):
-            long = as_leaf(spec) if known.is_leaf and known.kind != "any" else None
+            long = long_form(spec, known)
             if long is not None:
                 return self.leaf(long, known, scope)
             if known.kind == "list":

@@ -19,7 +19,7 @@ from .errors import Problem, Span
 from .lowered import Expression, Expressions
 from .projection import Path
 from .scope import MISSING, Scope
-from .trees import Branch, Leaf, ParameterSpec, Place
+from .trees import Branch, Leaf, ParameterSpec, Place, as_leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +207,14 @@ class Building(ABC):
     def _fresh(self, letter: str) -> str:
         self._count += 1
         return f"{letter}{self._count}"
+
+
+def long_form(spec: Branch, known: Field) -> Leaf | None:
+    """The long form of a value (``{value: …, if: …}``), or None if it is an object. Below a key of the author's own
+    an object may have any keys: there only these two are sure to be meant so."""
+    if not known.is_leaf or (known.kind == "any" and spec.children.keys() != {"value", "if"}):
+        return None
+    return as_leaf(spec)
 
 
 def single(known: Field) -> Field:

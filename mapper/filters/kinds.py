@@ -140,10 +140,17 @@ def endswith(value: Any, text: Any) -> bool:
     return type(value) is str and type(text) is str and text != "" and value.endswith(text)
 
 
-@as_test(("'summer sale' contains 'sale'", True), ("['a', 'b'] contains 'a'", True), ("none is contains('a')", False))
+@as_test(
+    ("'summer sale' contains 'sale'", True),
+    ("['a', 'b'] contains 'a'", True),
+    ("none is contains('a')", False),
+    ("5 contains '5'", False),
+)
 def contains(value: Any, item: Any) -> bool:
     """Text with another in it, a list with a member, an object with a key. It may be written without `is`."""
-    return values.contains(value, item)
+    if type(value) is str or type(value) is dict:
+        return type(item) is str and values.contains(value, item)
+    return type(value) is list and values.contains(value, item)
 
 
 @filter_(("'summer sale' | contains('sale')", True), ("['a'] | contains('b')", False), name="contains")
