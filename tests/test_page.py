@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from mapper.sandbox import Sandbox, running
@@ -17,6 +18,7 @@ from mapper.sandbox import Sandbox, running
 from .answering import lead
 from .chromium import Browser, Page, browsing, found
 from .conftest import SMALL
+from .sandbox_requests import event
 
 pytestmark = pytest.mark.skipif(
     found() is None and not os.environ.get("MAPPER_REQUIRE_BROWSER"), reason="there is no Chromium on this machine"
@@ -90,6 +92,7 @@ def test_events_appear_are_opened_and_filtered_and_faults_slow_the_sender(
     page.until("document.querySelectorAll('.row.event').length === 3")
     page.shows("M09", "#list", times=3)
     page.press("ArrowDown")
+    assert page.js("document.querySelector('.row.active').id") == "row-0"
     page.press("Enter")
     page.until("!document.querySelector('#detail').hidden")
     page.shows("too broad", "#detail")
@@ -123,6 +126,77 @@ def test_events_appear_are_opened_and_filtered_and_faults_slow_the_sender(
     page.press("r")
     page.until("document.querySelector('.row.request .fault') !== null")
     page.shows("throttle-80004", "#list")
+
+    page.click(".row.request:has(.fault)")
+    page.shows("Struck by a fault: throttle-80004", "#detail")
+    page.shows("were not looked at", "#detail")
+    page.press("Escape")
+    page.until("document.querySelector('#detail').hidden")
+
+
+def test_a_request_is_opened_and_leads_to_its_events(page: Page, sandbox: Sandbox, tmp_path: Path) -> None:
+    with send(tmp_path, sandbox, "a", bad=(7,)) as sender:
+        sender.communicate(timeout=60)
+    page.press("r")
+    page.until("document.querySelector('.row.request.refused') !== null")
+    page.click(".row.request.refused")
+    page.shows("Insufficient Customer Information", "#detail")
+    page.shows("2804050", "#detail")
+    page.shows("M09", "#detail")
+    page.shows(sandbox.store.requests[-1].trace, "#detail")
+    page.click("#detail .remarks button")
+    page.shows("too broad", "#detail")
+    assert page.js("document.querySelector('#tab-events').getAttribute('aria-selected')") == "true"
+
+
+def test_the_keys_are_explained(page: Page) -> None:
+    page.press("?")
+    page.shows("next and previous event", "#help")
+    page.shows("newest, oldest", "#help")
+    assert "[object" not in page.text("#help")
+    page.press("Escape")
+    page.until("!document.querySelector('#help').open")
+
+
+ODD = ["W" * 50, "شراء مخصص", "🎉 Party 🎉", "<img src=x onerror=alert(1)>", "a\u202eb\u001b[31mc"]
+
+
+def test_names_of_any_kind_are_shown_as_texts(page: Page, sandbox: Sandbox) -> None:
+    url = f"{sandbox.url}/v25.0/{sandbox.pixel_id}/events"
+    made = [
+        event(event_name=name, event_id=f"odd-{place}", event_time=int(time.time())) for place, name in enumerate(ODD)
+    ]
+    made[0]["custom_data"] = {"value": 123456789012.5, "currency": "EUR", "note": "</script><b>bold</b>"}
+    httpx.post(url, params={"access_token": sandbox.token}, json={"data": made}, trust_env=False)
+    page.until(f"{figure(page, 'accepted')} === '{len(ODD)}'")
+    page.shows("<img src=x onerror=alert(1)>", "#list")
+    page.shows("123,456,789,012.50 EUR", "#list")
+    assert page.js("document.querySelectorAll('#list img, #side img').length") == 0
+    assert page.js("/[\\u001b\\u202e]/.test(document.body.innerText)") is False
+    page.click(".row.event:last-child")
+    page.shows("</script><b>bold</b>", "#detail")
+    for width in (360, 768, 1600):
+        page.size(width, 800, mobile=width < 500)
+        page.until(f"document.documentElement.scrollWidth <= {width}")
+
+
+def test_it_connects_again_when_the_sandbox_is_started_again(browser: Browser, tmp_path: Path) -> None:
+    tab = browser.page()
+    with running() as first:
+        port = int(first.url.rpartition(":")[2])
+        tab.goto(first.url)
+        with send(tmp_path, first, "a") as sender:
+            sender.communicate(timeout=60)
+        tab.until(f"{figure(tab, 'accepted')} === '1,000'")
+    tab.until("document.querySelector('#live-text').textContent === 'Not connected'")
+    with running(port=port) as second:
+        tab.until("document.querySelector('#live-text').textContent === 'Live'")
+        tab.until(f"{figure(tab, 'accepted')} === '0'")
+        tab.shows("Waiting for the first event")
+        with send(tmp_path, second, "b", bad=(3,)) as sender:
+            sender.communicate(timeout=60)
+        tab.until(f"{figure(tab, 'accepted')} === '999'")
+        tab.shows("b-999", "#list")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

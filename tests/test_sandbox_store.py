@@ -22,7 +22,7 @@ from mapper.destination import load_destination
 from mapper.errors import DeliveryError
 from mapper.sandbox import Store
 from mapper.sandbox.judging import Judge
-from mapper.sandbox.queries import Filter, arrivals, events
+from mapper.sandbox.queries import Filter, arrivals, events, request
 from mapper.sandbox.records import Arrival
 
 from .sandbox_requests import HASH, NOW, cases, event, spelled
@@ -296,6 +296,43 @@ def test_events_are_filtered(chosen: Filter, expected: int) -> None:
     found = events(store, chosen, 0, 100)
     assert found["total"] == len(found["rows"]) == expected
     assert [row["id"] for row in found["rows"]] == sorted((row["id"] for row in found["rows"]), reverse=True)
+
+
+def test_events_of_the_last_minute_are_counted_by_name() -> None:
+    store = Store()
+    add(store, [numbered(1), numbered(2)], at=NOW)
+    add(store, [numbered(3)], at=NOW + 30.5)
+    assert store.rates.of(NOW + 31) == {"Lead": 3}
+    assert store.rates.of(NOW + 61) == {"Lead": 1}
+    assert store.rates.of(NOW + 91) == {}
+    add(store, [numbered(number, event_name=f"Own{number}") for number in range(1000)], at=NOW + 100)
+    assert len(store.rates.of(NOW + 100)) == 200, "names without end take no room without end"
+    store.clear()
+    assert store.rates.of(NOW + 100) == {}
+
+
+def test_a_request_tells_which_of_its_events_were_at_fault() -> None:
+    store = Store()
+    add(store, [numbered(1), numbered(2, event_time=5), numbered(3)])
+    found = request(store, 1)
+    assert found is not None
+    assert (found["events"], found["refused"], found["held"]) == (3, 1, 2)
+    assert [(one["event_id"], one["path"], one["rule"]) for one in found["wrong"]] == [("lead-2", "event_time", "M02")]
+    assert request(store, 2) is None
+
+
+def test_a_list_tells_what_an_event_is_worth() -> None:
+    store = Store()
+    add(
+        store,
+        [
+            numbered(1, custom_data={"value": 4.5, "currency": "EUR"}),
+            numbered(2),
+            numbered(3, custom_data={"value": "x"}),
+        ],
+    )
+    rows = events(store, Filter(), 0, 10)["rows"]
+    assert [(row["value"], row["currency"]) for row in rows] == [(None, ""), (None, ""), (4.5, "EUR")]
 
 
 def test_arrivals_are_drawn_from_the_first_on() -> None:

@@ -5,6 +5,7 @@ Only the page of the same origin can read or change anything here: see ``guard``
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from functools import partial
@@ -33,7 +34,7 @@ class Api:
 
     def __init__(self, store: Store, endpoint: Endpoint, bell: Bell, clock: Callable[[], float]) -> None:
         self._store, self._endpoint, self._bell, self._clock = store, endpoint, bell, clock
-
+        self._run = secrets.token_hex(8)  # tells a page that it talks to another run than before
         destination = endpoint.destination
         fields = ((key, destination.field(f"user_data.{key}")) for key in MATCH_KEYS)
         self._labels = {key: field.label for key, field in fields if field is not None}
@@ -46,6 +47,7 @@ class Api:
             Route("/api/events", self.events),
             Route("/api/events/{number:int}", self.event),
             Route("/api/requests", self.requests),
+            Route("/api/requests/{number:int}", self.request),
             Route("/api/faults", self.inject, methods=["POST"]),
             Route("/api/faults/{place:int}", self.mend, methods=["DELETE"]),
             Route("/api/faults", self.mend_all, methods=["DELETE"]),
@@ -70,10 +72,10 @@ class Api:
         now = self._clock()
         plan, options = endpoint.plan, endpoint.options
         with store.lock:
-            cube = store.cube
+            cube, rates = store.cube, store.rates.of(now)
             counted: dict[str, Any] = {
                 "counts": cube.verdicts(),
-                "names": cube.names(),
+                "names": [one | {"rate": rates[one["name"]]} for one in cube.names()],
                 "rules": cube.rules(),
                 "codes": cube.test_codes(),
                 "pruned": dict(store.pruned),
@@ -94,6 +96,7 @@ class Api:
             "labels": self._labels,
             "titles": self._titles,
             "changes": store.changes,
+            "run": self._run,
         }
 
     async def events(self, request: Request) -> Response:
@@ -130,6 +133,12 @@ class Api:
     async def requests(self, request: Request) -> Response:
         asked = request.query_params
         return _json(await self._ask(queries.requests, _number(asked.get("offset")), _number(asked.get("limit"))))
+
+    async def request(self, request: Request) -> Response:
+        """One request."""
+        number = min(request.path_params["number"], _MAX_NUMBER)
+        found = await anyio.to_thread.run_sync(queries.request, self._store, number)
+        return _json(found) if found is not None else _json({"error": "forgotten"}, 404)
 
     async def inject(self, request: Request) -> Response:
         """Set a fault; the body is its text."""

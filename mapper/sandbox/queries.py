@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+import msgspec
+
+from .masking import mapping_of
 from .records import EVENT_COLUMNS, REQUEST_COLUMNS, Request, Stored
 from .store import Store
 
 MOST_ROWS: Final = 500
+_MOST_WRONG: Final = 20
+_WRONG: Final = ("id", "name", "event_id", "path", "rule", "message")
 SPANS: Final = (
     60,
     120,
@@ -38,10 +43,12 @@ _ROW: Final = (
     "merged",
     "warned",
     "test_code",
+    "action_source",
     "attempts",
     "keys",
     "request",
 )
+_decode: Final = msgspec.json.Decoder().decode
 _SPECIAL: Final[Mapping[str, str]] = {
     "accepted": "verdict = 'accepted' AND source = 'server'",
     "refused": "verdict = 'refused'",
@@ -97,11 +104,23 @@ def events(store: Store, chosen: Filter, offset: int, limit: int) -> dict[str, A
     """A stretch of the events, newest first, and how many there are in all."""
     where, values = chosen.where()
     columns = ", ".join(_ROW)
-    query = f"SELECT {columns} FROM events WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?"
+    body = "(SELECT body FROM bodies b WHERE b.id = events.id)"
+    query = f"SELECT {columns}, {body} FROM events WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?"
     with store.lock:
         total = store.db.execute(f"SELECT count(*) FROM events WHERE {where}", values).fetchone()[0]
         rows = store.db.execute(query, [*values, min(limit, MOST_ROWS), offset]).fetchall()
-    return {"total": total, "rows": [dict(zip(_ROW, row, strict=True)) for row in rows]}
+    return {"total": total, "rows": [_row(row) for row in rows]}
+
+
+def _row(row: tuple[Any, ...]) -> dict[str, Any]:
+    """An event in a list: its row, and what it was worth."""
+    *columns, body = row
+    custom = mapping_of(_decode(body), "custom_data") if body and b'"value"' in body else {}
+    value, currency = custom.get("value"), custom.get("currency")
+    return dict(zip(_ROW, columns, strict=True)) | {
+        "value": value if type(value) in (int, float) else None,
+        "currency": currency if isinstance(currency, str) else "",
+    }
 
 
 def event(store: Store, number: int) -> Stored | None:
@@ -134,6 +153,19 @@ def requests(store: Store, offset: int, limit: int) -> dict[str, Any]:
             f"SELECT {columns} FROM requests ORDER BY id DESC LIMIT ? OFFSET ?", (min(limit, MOST_ROWS), offset)
         ).fetchall()
     return {"total": total, "rows": [asdict(Request(*row)) for row in rows]}
+
+
+def request(store: Store, number: int) -> dict[str, Any] | None:
+    """One request, and the first of its events that were refused for a fault of their own."""
+    columns = ", ".join(REQUEST_COLUMNS)
+    with store.lock:
+        row = store.db.execute(f"SELECT {columns} FROM requests WHERE id = ?", (number,)).fetchone()
+        where, values = Filter(verdict="refused", request=number).where()
+        query = f"SELECT {', '.join(_WRONG)} FROM events WHERE {where} ORDER BY id LIMIT {_MOST_WRONG}"
+        wrong = store.db.execute(query, values).fetchall()
+    if row is None:
+        return None
+    return asdict(Request(*row)) | {"wrong": [dict(zip(_WRONG, one, strict=True)) for one in wrong]}
 
 
 def arrivals(store: Store, now: float) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from .facets import FACET_COLUMNS, Cube, Facet, facet_of
 from .judging import Judged
 from .merging import WINDOW, Copy, Merged, Source, merge
+from .rates import Rates
 from .records import EVENT_COLUMNS, REQUEST_COLUMNS, Arrival, Request, Stored
 from .schema import connect
 
@@ -59,6 +60,7 @@ class Store:
         self.path = Path(path) if path is not None else None
         self.keep, self.age = keep, age
         self.cube = Cube()
+        self.rates = Rates()
         self.changes = 0
         self.db = connect(self.path)
         self.lock = threading.RLock()
@@ -134,6 +136,7 @@ class Store:
             if self.path is not None:
                 self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.cube.clear()
+            self.rates.clear()
             self.pruned.clear()
             self._open.clear()
             self._count, self._pixels = 0, False
@@ -185,6 +188,7 @@ class Store:
             self._pixels = self._pixels or bool(persons)
         for facet, count in Counter(_facet(row, arrival) for row in rows).items():
             self.cube.add(facet, count)
+        self.rates.add(arrival.at, Counter(row.judged.name for row in rows))
         self._count += len(rows)
 
     def _again(self, event: int, judged: Judged, request: int, position: int) -> None:

@@ -2,21 +2,23 @@
 
 import { detail } from "./detail.js";
 import { faults, help, sure } from "./dialogs.js";
-import { $, ask, copyButton, counted, h, number, span } from "./dom.js";
+import { $, ask, copyButton, counted, h, number } from "./dom.js";
 import { List } from "./list.js";
 import { plot } from "./plot.js";
+import { requestDetail } from "./request.js";
 import { HEADS, eventRow, requestRow } from "./rows.js";
 import { side } from "./side.js";
 
 const CHIPS = [["", "All"], ["accepted", "Accepted"], ["refused", "Refused"], ["held", "Held"], ["merged", "Merged"], ["pixel", "Pixel"]];
 const NARROW = matchMedia("(max-width: 720px)");
+const ADA = "b5fc85e55755f9e0d030a10ab4429b6b2944855f9a0d60077fe832becbc41d72";
 const EMPTY = { verdict: "", name: "", rule: "", code: "", q: "", request: "" };
 
 let state = null;
 let view = "events";
 let filter = { ...EMPTY };
 let upto = 0;
-let opened = null;
+let opened = null; // {kind: "events" or "requests", id}
 let drawn = -1;
 
 const list = new List({
@@ -30,7 +32,7 @@ const list = new List({
   },
   row: (item, index) => (view === "events" ? eventRow(state.keys)(item, index) : requestRow(item, index)),
   key: (item) => item.id,
-  chosen: (item) => (view === "events" ? open(item.id) : choose({ ...EMPTY, request: String(item.id) }, "events")),
+  chosen: (item) => open(item.id, view),
   changed: empty,
 });
 
@@ -49,8 +51,9 @@ function living(is) {
 }
 
 async function received(next) {
-  const first = state === null;
+  const first = state?.run !== next.run; // the first message, or the first of a sandbox that was started again
   state = next;
+  if (first) upto = 0;
   chrome();
   if ($("faults").open) faults(state, tell);
   if (first || state.changes !== drawn) {
@@ -77,7 +80,6 @@ function chrome() {
   document.title = counts.refused ? `${number(counts.refused)} refused – Sandbox` : "Sandbox";
   figures(counts);
   plot($("plot"), state.plot);
-  $("plot-from").textContent = `${span(state.plot.width * state.plot.bars.length)} ago`;
   side($("side"), state, filter, choose);
   chips(counts);
 }
@@ -124,14 +126,21 @@ function empty(total) {
     $("empty").replaceChildren(h("h2", {}, "No event fits"), h("p", {}, h("button", { type: "button", onclick: () => choose(EMPTY) }, "Take the filters away")));
     return;
   }
-  const url = location.origin;
-  const send = `mapper send MAPPING RECORDS --to ${url}`;
-  const curl = `curl '${url}/v25.0/${state.pixel}/events' -F access_token="$META_ACCESS_TOKEN" -F 'data=[{"event_name": "Lead", …}]'`;
-  const example = (text) => h("pre", {}, h("code", {}, text), copyButton(() => text));
   $("empty").replaceChildren(
     h("h2", {}, "Waiting for the first event"),
-    h("p", {}, "Send to this address as you would to Meta. The token is the one that the sandbox printed when it started; set it as META_ACCESS_TOKEN."),
-    example(send), example(curl));
+    h("p", {}, "Send to this address as you would to Meta, with the token that the sandbox printed when it started. What arrives appears here at once."),
+    h("dl", { class: "ways" }, ways().map(([how, text]) => [h("dt", {}, how), h("dd", {}, h("pre", {}, h("code", {}, text)), copyButton(() => text))])));
+}
+
+// Ways to send a first event, each ready to be pasted. The hash is that of ada@example.com.
+function ways() {
+  const url = location.origin;
+  const event = `{"event_name": "Lead", "event_time": '$(date +%s)', "action_source": "system_generated", "user_data": {"em": ["${ADA}"]}}`;
+  return [
+    ["With mapper", `mapper send MAPPING RECORDS --to ${url}`],
+    ["With curl", `curl ${url}/v25.0/${state.pixel}/events \\\n  -F "access_token=$META_ACCESS_TOKEN" \\\n  -F 'data=[${event}]'`],
+    ["With Meta's SDK for Python", `FacebookSession.GRAPH = "${url}"`],
+  ];
 }
 
 // -- filters ------------------------------------------------------------------------------------------------------
@@ -150,6 +159,7 @@ async function choose(changes, next = view) {
 
 async function show(next, fetch = true) {
   view = next;
+  list.clear();
   for (const name of ["events", "requests"]) {
     $(`tab-${name}`).setAttribute("aria-selected", String(name === view));
     $(`tab-${name}`).tabIndex = name === view ? 0 : -1;
@@ -159,7 +169,7 @@ async function show(next, fetch = true) {
   $("work").dataset.view = view;
   $("head").className = `head ${view}`;
   $("head").replaceChildren(...HEADS[view].map((word) => h("span", {}, word)));
-  if (view === "requests") close();
+  if (opened !== null && opened.kind !== view) close(false);
   if (!fetch) return;
   upto = 0;
   remember();
@@ -169,7 +179,7 @@ async function show(next, fetch = true) {
 }
 
 function remember() {
-  const kept = Object.entries({ ...filter, view: view === "events" ? "" : view, event: opened ?? "" }).filter(([, value]) => value);
+  const kept = Object.entries({ ...filter, view: view === "events" ? "" : view, open: opened?.id ?? "" }).filter(([, value]) => value);
   history.replaceState(null, "", kept.length ? `#${new URLSearchParams(kept)}` : location.pathname);
 }
 
@@ -178,54 +188,59 @@ function recall() {
   for (const name of Object.keys(EMPTY)) filter[name] = kept.get(name) ?? "";
   $("search").value = filter.q;
   show(kept.get("view") === "requests" ? "requests" : "events", false);
-  if (/^\d{1,15}$/.test(kept.get("event") ?? "")) open(Number(kept.get("event")));
+  if (/^\d{1,15}$/.test(kept.get("open") ?? "")) open(Number(kept.get("open")), view);
 }
 
-// -- one event ------------------------------------------------------------------------------------------------------
+// -- one event or request ---------------------------------------------------------------------------------------------
 
-async function open(id) {
-  opened = id;
+async function open(id, kind = "events") {
+  if (view !== kind) await show(kind);
+  opened = { kind, id };
   list.openKey = id;
   remember();
   await reopen();
 }
 
 async function reopen() {
-  const id = opened;
-  let event;
+  const now = opened;
+  let found;
   try {
-    event = await ask(`/api/events/${id}`);
+    found = await ask(`/api/${now.kind}/${now.id}`);
   } catch {
-    if (opened === id) close();
+    if (opened === now) close();
     return;
   }
-  if (opened !== id) return;
+  if (opened !== now) return;
   const box = $("detail");
-  const top = box.querySelector(".scroll")?.scrollTop ?? 0;
-  const same = box.dataset.event === String(id);
-  const unchanged = same && box.dataset.version === `${event.verdict} ${event.attempts} ${event.merged}`;
-  if (unchanged) return;
-  box.dataset.event = id;
-  box.dataset.version = `${event.verdict} ${event.attempts} ${event.merged}`;
-  detail(box, event, { close, open, show: (changes) => choose({ ...EMPTY, ...Object.fromEntries(Object.entries(changes).map(([k, v]) => [k, String(v)])) }, "events") });
+  const version = now.kind === "events" ? `${found.verdict} ${found.attempts} ${found.merged}` : `${found.took}`;
+  const place = `${now.kind} ${now.id}`;
+  const same = box.dataset.place === place;
+  if (same && box.dataset.version === version) return;
+  const top = same ? box.querySelector(".scroll").scrollTop : 0;
+  Object.assign(box.dataset, { place, version });
+  box.setAttribute("aria-label", now.kind === "events" ? "Event" : "Request");
+  (now.kind === "events" ? detail : requestDetail)(box, found, {
+    close, open, openRequest: (id) => open(id, "requests"),
+    show: (changes) => choose({ ...EMPTY, ...Object.fromEntries(Object.entries(changes).map(([k, v]) => [k, String(v)])) }, "events"),
+  });
   const wasHidden = box.hidden;
   box.hidden = false;
   document.body.classList.add("open");
-  if (same) box.querySelector(".scroll").scrollTop = top;
+  box.querySelector(".scroll").scrollTop = top;
   if (wasHidden) list.draw();
-  if (!same) tell(`${event.name}, ${event.verdict}${event.message ? `: ${event.message}` : ""}`);
+  if (!same) tell(now.kind === "events" ? `${found.name}, ${found.verdict}${found.message ? `: ${found.message}` : ""}` : `Request ${found.id}, answered with ${found.status}`);
 }
 
-function close() {
+function close(focus = true) {
   if (opened === null) return;
   opened = null;
   list.openKey = null;
   $("detail").hidden = true;
-  $("detail").dataset.event = "";
+  $("detail").dataset.place = "";
   document.body.classList.remove("open");
   remember();
   list.draw();
-  $("list").focus();
+  if (focus) $("list").focus();
 }
 
 // -- the rest -------------------------------------------------------------------------------------------------------

@@ -1,16 +1,16 @@
 // One event, opened: what became of it and why, its parameters under Meta's names, what would match it better.
 
-import { VERDICTS, copyButton, counted, h, kindOf, mark, moment, number, time } from "./dom.js";
+import { VERDICTS, close as closing, copyButton, counted, h, kindOf, mark, moment, number, time } from "./dom.js";
 
 const SECTIONS = { event: "Event", customer: "Customer information", custom: "Custom data", app: "App data" };
 const WORTH = { high: "high", medium: "medium", low: "low" };
 
-export function detail(box, event, { close, open, show }) {
+export function detail(box, event, { close, open, openRequest, show }) {
   const wrong = new Map(event.findings.filter((one) => one.path).map((one) => [one.path, one]));
   box.replaceChildren(
     heading(event, close),
     h("div", { class: "scroll", tabindex: "0" },
-      verdict(event, open, show),
+      verdict(event, openRequest, show),
       merged(event, open),
       remarks(event),
       parameters(event, wrong),
@@ -28,13 +28,13 @@ function heading(event, close) {
       h("h2", {}, event.name || "(no name)"),
       h("p", { class: "quiet" }, event.label && event.label !== event.name ? `${event.label} · ` : "", event.event_id ? h("span", { class: "mono" }, event.event_id) : "without an event_id"),
     ),
-    h("button", { type: "button", class: "plain close", title: "Close (Esc)", onclick: close }, h("span", { "aria-hidden": "true" }, "✕"), h("span", { class: "unseen" }, "Close")),
+    closing(close),
   );
 }
 
-function verdict(event, open, show) {
+function verdict(event, openRequest, show) {
   const kind = kindOf(event);
-  const when = h("p", { class: "quiet" }, `${moment(event.at)} · request ${event.request}, place ${event.position}`, event.test_code ? ` · ${event.test_code}` : "");
+  const when = h("p", { class: "quiet" }, `${moment(event.at)} · `, h("button", { type: "button", class: "link", onclick: () => openRequest(event.request) }, `request ${number(event.request)}`), `, place ${event.position}`, event.test_code ? ` · ${event.test_code}` : "");
   if (kind === "refused") {
     const decisive = event.findings.find((one) => one.decisive);
     return h("section", { class: "callout refused" },

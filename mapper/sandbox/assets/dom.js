@@ -8,7 +8,7 @@ export function h(tag, attributes = {}, ...children) {
     else if (name === "class") element.className = value;
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.flat().filter((one) => one !== null && one !== undefined && one !== false));
+  element.append(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false));
   return element;
 }
 
@@ -24,6 +24,12 @@ export const $ = (id) => document.getElementById(id);
 const numbers = new Intl.NumberFormat("en");
 export const number = (value) => numbers.format(value);
 export const counted = (value, one, many = one + "s") => `${number(value)} ${value === 1 ? one : many}`;
+
+export function amount(value, currency) {
+  if (typeof value !== "number") return "";
+  const digits = Number.isInteger(value) ? 0 : 2;
+  return `${value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: 2 })}${currency ? ` ${currency}` : ""}`;
+}
 
 export function percent(part, whole) {
   if (!whole) return "–";
@@ -67,6 +73,10 @@ export const kindOf = (event) => (event.source === "pixel" ? "pixel" : event.ver
 export function mark(event) {
   const kind = kindOf(event);
   return h("span", { class: `mark ${kind}` }, h("span", { "aria-hidden": "true" }, VERDICTS[kind].mark), h("span", { class: "unseen" }, VERDICTS[kind].word));
+}
+
+export function close(act) {
+  return h("button", { type: "button", class: "plain close", title: "Close (Esc)", onclick: act }, h("span", { "aria-hidden": "true" }, "✕"), h("span", { class: "unseen" }, "Close"));
 }
 
 export function copyButton(text, label = "Copy") {

@@ -17,7 +17,6 @@ export class List {
     this.openKey = null;
     box.addEventListener("scroll", () => this.draw(), { passive: true });
     box.addEventListener("keydown", (event) => this.pressed(event));
-    box.addEventListener("focus", () => this.active < 0 && this.total && box.matches(":focus-visible") && this.move(Math.round(box.scrollTop / this.height())));
     new ResizeObserver(() => this.draw()).observe(box);
   }
 
@@ -27,11 +26,17 @@ export class List {
 
   // Forget everything: another filter, or the top of the list again.
   async reset() {
-    this.stretches.clear();
+    this.clear();
     this.box.scrollTop = 0;
+    await this.refresh();
+  }
+
+  // Rows of another kind follow: nothing that was asked for before may be drawn any more.
+  clear() {
+    this.generation += 1;
+    this.stretches.clear();
     this.active = -1;
     this.activeKey = null;
-    await this.refresh();
   }
 
   // What is in sight is asked for again; until it comes, what was there stays.
@@ -131,7 +136,8 @@ export class List {
     const page = Math.max(1, Math.floor(this.box.clientHeight / this.height()) - 1);
     const moves = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: page, PageUp: -page };
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key in moves) this.move(this.active + moves[event.key]);
+    // Where no row is active yet, the first one in sight becomes so, whichever way one goes.
+    if (event.key in moves) this.move(this.active < 0 ? Math.round(this.box.scrollTop / this.height()) : this.active + moves[event.key]);
     else if (event.key === "Home") this.move(0);
     else if (event.key === "End") this.move(this.total - 1);
     else if (event.key === "Enter") this.open(this.active);

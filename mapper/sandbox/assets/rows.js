@@ -1,6 +1,6 @@
 // A row of the list: an event, or a request.
 
-import { VERDICTS, bytes, counted, h, mark, number, time } from "./dom.js";
+import { VERDICTS, amount, bytes, counted, h, kindOf, mark, number, time } from "./dom.js";
 
 const KEY_GROUPS = [
   ["em", ["em"]],
@@ -14,7 +14,7 @@ const KEY_GROUPS = [
 ];
 
 export const HEADS = {
-  events: ["Time", "", "Event", "Event ID", "Why", "Match keys"],
+  events: ["Time", "", "Event", "Event ID", "What became of it", "Value", "Match keys"],
   requests: ["Time", "Status", "Events", "Answer", "Client", "Size", "Took"],
 };
 
@@ -25,6 +25,7 @@ export function eventRow(keys) {
     cell("name", event.name || h("i", {}, "no name")),
     cell("id mono", event.event_id),
     cell("why", why(event)),
+    h("span", { class: "cell worth", role: "gridcell", title: amount(event.value, event.currency) }, amount(event.value, event.currency)),
     cell("keys", dots(event, keys)),
   );
 }
@@ -38,16 +39,21 @@ function why(event) {
   if (event.merged === "repeat") tags.push(h("span", { class: "tag", title: "Same name and id came from the same side before" }, "sent before"));
   if (event.test_code) tags.push(h("span", { class: "tag" }, event.test_code));
   if (event.attempts > 1) tags.push(h("span", { class: "tag again", title: `Sent ${event.attempts} times` }, `×${event.attempts}`));
-  const warned = event.warned ? h("span", { class: "warned", title: counted(event.warned, "remark") }, `${event.warned} !`) : null;
-  const reason = event.verdict === "refused" ? [h("code", {}, event.path || "event"), h("span", { class: "rule" }, event.rule)] : event.verdict === "held" ? [h("span", { class: "quiet" }, "with its request")] : [];
-  return [...reason, ...tags, warned].filter(Boolean);
+  const warned = event.warned ? h("span", { class: "warned" }, counted(event.warned, "remark")) : null;
+  return [...reason(event), ...tags, warned].filter(Boolean);
+}
+
+function reason(event) {
+  if (event.verdict === "refused") return [h("code", {}, event.path || "event"), h("span", { class: "rule" }, event.rule)];
+  const word = { held: "held with its request", pixel: "from the pixel" }[kindOf(event)];
+  return [h("span", { class: "quiet" }, word ?? (event.action_source || "accepted").replaceAll("_", " "))];
 }
 
 function dots(event, keys) {
   const has = (key) => event.keys & (1 << keys.indexOf(key));
   const names = KEY_GROUPS.filter(([, group]) => group.some(has)).map(([name]) => name);
   return h("span", { class: "dots", title: names.length ? `Match keys: ${names.join(", ")}` : "No match keys" },
-    KEY_GROUPS.map(([name, group]) => h("i", { class: group.some(has) ? "on" : "", "aria-hidden": "true" })),
+    KEY_GROUPS.map(([, group]) => h("i", { class: group.some(has) ? "on" : "", "aria-hidden": "true" })),
     h("span", { class: "unseen" }, names.length ? names.join(", ") : "none"));
 }
 
@@ -55,7 +61,9 @@ export function requestRow(request) {
   const ok = request.status === 200;
   const answer = request.fault
     ? [h("span", { class: "tag fault" }, request.fault), request.message]
-    : [request.code ? h("code", {}, request.subcode ? `${request.code}/${request.subcode}` : request.code) : null, request.message];
+    : request.code
+      ? [h("code", {}, request.subcode ? `${request.code}/${request.subcode}` : request.code), request.message]
+      : [h("span", { class: "quiet" }, request.source === "pixel" ? "an image of one dot" : `events_received ${number(request.accepted)}`)];
   return h("div", { class: `row request ${ok ? "accepted" : "refused"}` },
     cell("time", time(request.at)),
     cell("status", h("span", { class: `status ${ok ? "accepted" : "refused"}` }, request.status || "cut")),

@@ -19,9 +19,9 @@ function group(title, rows, empty = null) {
   return h("section", { class: title === "Rules broken" ? "group rules" : "group" }, h("h2", {}, title), rows.length ? h("ul", {}, rows) : h("p", { class: "quiet" }, empty ?? ""));
 }
 
-function entry({ label, value, pressed, title, bar = null, press }) {
+function entry({ label, value, pressed, title, about = null, bar = null, press }) {
   return h("li", {}, h("button", { type: "button", class: "entry", "aria-pressed": String(pressed), title, onclick: press },
-    h("span", { class: "label" }, label), h("span", { class: "value" }, value), bar));
+    h("span", { class: "label" }, label), h("span", { class: "value" }, value), bar, about ? h("span", { class: "about" }, about) : null));
 }
 
 function names(state, filter, choose) {
@@ -29,7 +29,9 @@ function names(state, filter, choose) {
     const whole = one.accepted + one.refused + one.held;
     return entry({
       label: one.name || "(no name)",
-      value: one.refused ? [h("span", { class: "bad" }, percent(one.refused, whole)), number(whole + one.pixel)] : number(whole + one.pixel),
+      value: number(whole + one.pixel),
+      about: [one.refused ? h("span", { class: "bad" }, `${percent(one.refused, whole)} refused`) : `${percent(one.accepted, whole)} accepted`,
+        one.rate ? h("span", { class: "rate" }, `${number(one.rate)}/min`) : null],
       pressed: filter.name === one.name && one.name !== "",
       title: `${number(one.accepted)} accepted, ${number(one.refused)} refused, ${number(one.held)} held, ${number(one.pixel)} from the pixel, ${number(one.merged)} merged with a copy`,
       bar: stacked(one, whole),
