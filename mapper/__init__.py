@@ -21,7 +21,8 @@ The modules stand in one order, and each imports only those before it (tests/tes
     delivery        delivery, dispatch, ledger, holding, stretches, journal, standing, job, dead_letters, report,
                     metrics, settings, connecting, transport, options, run, pipeline, retrying, receipts, sender,
                     async_sender
-    for authors     attempts, coverage, twins, instructions, drafts, guessing, diagnostics, specs, formatting, editor
+    for authors     attempts, coverage, twins, instructions, drafts, guessing, diagnostics, comparing,
+                    rewriting, specs, formatting, editor
     for everyone    sandbox, cli, __main__
 """
 

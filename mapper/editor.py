@@ -44,14 +44,19 @@ def json_schema(destination: Destination) -> dict[str, Any]:
         "additionalProperties": {"type": "object"},
         "examples": [_object(TABLE_RULES)["properties"]],
     }
-    properties["tests"]["items"] = _object(TEST_RULES)
+    test = properties["tests"]["items"] = _object(TEST_RULES)
+    test["properties"]["events"]["items"] = {"$ref": "#/definitions/expected"}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": f"A mapping for {destination.title}",
         "description": f"Filters: {', '.join(sorted(FILTERS))}. Functions: {', '.join(sorted(FUNCTIONS))}.",
         **schema,
         "patternProperties": {"^x-": {"description": "Yours: a place for anchors."}},
-        "definitions": {"event": event, **_Definitions(destination).found},
+        "definitions": {
+            "event": event,
+            **_Definitions(destination).found,
+            "expected": _expected(destination, destination.root),
+        },
     }
 
 
@@ -87,12 +92,31 @@ def _key(rule: Mapping[str, Any]) -> dict[str, Any]:
         schema["enum"] = list(rule["allowed"])
     inner = rule.get("schema")
     if rule.get("type") == "list" and inner is not None:
-        schema["items"] = _object(inner["schema"]) if "schema" in inner else _key(inner)
+        schema["items"] = _key(inner)
     elif inner is not None:
-        schema |= _object(inner)
+        schema |= _object(inner) | ({"type": schema["type"]} if isinstance(kinds, list) else {})
     if "valuesrules" in rule:
         schema["additionalProperties"] = _key(rule["valuesrules"])
     return schema
+
+
+def _expected(destination: Destination, field: Field) -> dict[str, Any]:
+    """What a test may expect of an event: the same parameters, in plain text, whatever their values."""
+    properties: dict[str, Any] = {}
+    for child in (field.children or {}).values():
+        inner = {"description": _about(child)}
+        if not child.is_leaf and child.kind == "object" and not child.many:
+            inner |= _expected(destination, child) | {"type": ["object", "null"]}
+        properties[child.name] = inner
+    if field is destination.root:
+        names = sorted(destination.standard_events)
+        properties[destination.roles.name] |= {"anyOf": [{"enum": names}, {"type": "string"}]}
+    others: Any = field.additional or {"type": "null"}  # that something is not there may be expected of anything
+    return {"type": "object", "properties": properties, "additionalProperties": others}
+
+
+def _about(field: Field) -> str:
+    return f"{field.label}. {field.about}".strip()
 
 
 class _Definitions:
@@ -113,7 +137,7 @@ class _Definitions:
         return {"type": "object", "properties": properties, "additionalProperties": field.additional}
 
     def _parameter(self, field: Field) -> dict[str, Any]:
-        about = f"{field.label}. {field.about}".strip()
+        about = _about(field)
         if field.never_hash:
             about += " Never hashed."
         elif field.hash:

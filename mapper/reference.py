@@ -86,7 +86,8 @@ def _lowered(about: str) -> str:
 
 def _type(rule: dict[str, Any]) -> str:
     if "allowed" in rule:
-        return ", ".join(f"`{word}`" for word in rule["allowed"])
+        said = (str(word).lower() if isinstance(word, bool) else word for word in rule["allowed"])
+        return ", ".join(f"`{word}`" for word in said)
     types = rule.get("type", [])
     return " or ".join(_TYPES[one] for one in ([types] if isinstance(types, str) else types)) or "anything"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -90,6 +90,18 @@ class Result(msgspec.Struct, frozen=True, gc=False, array_like=True):
     def ignored(self) -> bool:
         return bool(self.reason)
 
+
+REFUSALS: Final = {
+    "missing": "Something required came out empty.",
+    "too-old": "The destination takes no event that old.",
+    "in-the-future": "The event's time lies in the future.",
+    "number-range": "A number is too large for JSON.",
+    "not-json": "The line is no JSON.",
+    "not-utf-8": "The line is no UTF-8.",
+    "not-an-object": "The line is JSON, but no object.",
+    "too-long": "The line is too long to be a record.",
+}
+"""Why records are refused, beside what expressions, cleaning and the destination's rules say, as codes."""
 
 BY_RULE, NO_EVENT, BY_CONSENT = (Result(reason=reason) for reason in ("rule", "no-event", "consent"))
 

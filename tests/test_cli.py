@@ -268,7 +268,7 @@ tests:
     (folder / "t.yaml").write_text(SMALL + tests)
     found = run("test", "t.yaml", cwd=folder)
     assert found.returncode == 1
-    assert b'event_id: expected "b", got "a"' in found.stdout
+    assert b'event_id\n        expected  "b"\n        got       "a"\n' in found.stdout
     (folder / "t.yaml").write_text((SMALL + tests).replace("event_id: b", "event_id: a"))
     assert run("test", "t.yaml", cwd=folder).stdout == b"1 passed\n"
     assert run("test", "t.yaml", "-k", "nothing", cwd=folder).returncode == 1

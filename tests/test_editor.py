@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mapper.destination import load_destination
 from mapper.diagnostics import to_json
 from mapper.editor import json_schema
 from mapper.mapping import RULES
+from mapper.specs import check_tests
 
 from .conftest import ROOT, SMALL
 
@@ -92,6 +94,31 @@ def test_every_way_to_say_a_value(path: str, value: Any) -> None:
         value = {key: value}
     mapping = {"version": 1, "destination": "meta", "events": {"Lead": {"parameters": value}}}
     assert [error.message for error in VALIDATOR.iter_errors(mapping)] == []
+
+
+EXPECTED = [
+    ({"event_name": "Purchase", "user_data": {"em": "a@b.example", "ln": None}}, True),
+    ({"event_name": "MyOwn", "custom_data": {"contents": [{"id": "a"}], "mine": 1}}, True),
+    ({"user_data": None}, True),
+    ({"event_nam": "Purchase"}, False),
+    ({"user_data": {"emm": "a@b.example"}}, False),
+    ("Purchase", False),
+]
+REASONS = [
+    ("missing", True), ({"code": "missing", "parameter": "user_data.em"}, True),
+    ({"cod": "missing"}, False), ({"code": 1}, False), (1, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "item", "good"),
+    [*(("events", *one) for one in EXPECTED), *((key, *one) for key in ("problems", "warnings") for one in REASONS)],
+)
+def test_both_agree_on_what_a_test_may_expect(key: str, item: Any, good: bool, compiled: Callable[..., Any]) -> None:
+    test = {"name": "x", "now": "2026-03-01T12:00:00Z", "record": {}, key: [item]}
+    program = compiled(SMALL + f"tests: {json.dumps([test])}\n")
+    assert (not [one for one in check_tests(program) if one.level == "error"]) == good
+    assert (not list(VALIDATOR.iter_errors(document.read(Path(program.files[0])).value))) == good
 
 
 WRONG = {

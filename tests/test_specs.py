@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,12 @@ import pytest
 import mapper
 from mapper import document
 from mapper.errors import MappingError
-from mapper.specs import Outcome, check_tests, mapping_of, run_tests, spec_files, updated
+from mapper.formatting import format_text
+from mapper.results import REFUSALS
+from mapper.rewriting import updated
+from mapper.specs import Outcome, check_tests, mapping_of, run_tests, spec_files
 
+from .conftest import ROOT
 from .test_cli import run
 
 SPECS = Path(__file__).parent / "specs" / "tests"
@@ -185,15 +190,67 @@ def test_expectations_are_rewritten_and_nothing_else(compiled: Compile, tmp_path
     changed = updated(outcome.differences)
     assert changed == {
         str(spec): (
-            BESIDE.replace("'o-7'", "o-1").replace("value: 5", "value: 19.99").replace('"USD"', "EUR"),
-            3,
+            BESIDE.replace("'o-7'", "o-1")
+            .replace("value: 5", "value: 19.99")
+            .replace('"USD"', "EUR")
+            .replace("john", "jane"),
+            4,
         )
     }
     spec.write_text(changed[str(spec)][0])
     [outcome] = run_tests(compiled(MAPPING))
-    assert [one.message for one in outcome.differences] == [
-        'user_data.em: expected "john@example.com", got another value (it is hashed)'
-    ]
+    assert outcome.passed
+
+
+SNAPSHOT = """\
+tests:
+  - name: everything          # stays
+    now: 2026-03-01T12:00:00Z
+    record: r.json
+    events: []                # goes down
+  - name: refused
+    now: 2026-03-08T13:00:00Z
+    record: r.json
+    problems: [missing]
+  - {name: on one line, now: 2026-03-01T12:00:00Z, record: r.json, events: []}
+  - name: what is there, and is not
+    now: 2026-03-01T12:00:00Z
+    record: r.json
+    events: [{user_data: {em: null, ct: Berlin}, custom_data: {contents: [{id: a}]}}]
+  - name: ignored
+    now: 2026-03-01T12:00:00Z
+    record: {type: other}
+    ignored: rule
+"""
+
+
+def test_what_came_out_is_written_down(compiled: Compile, tmp_path: Path) -> None:
+    spec = tmp_path / "m.spec.yaml"
+    (tmp_path / "r.json").write_bytes(msgspec.json.encode(RECORD))
+    spec.write_text(SNAPSHOT)
+    differences = [one for outcome in run_tests(compiled(MAPPING)) for one in outcome.differences]
+    [(text, count)] = updated(differences).values()
+    assert count == 7
+    spec.write_text(text)
+    assert [outcome.name for outcome in run_tests(compiled(MAPPING)) if not outcome.passed] == []
+    assert "      - event_name: Purchase\n        event_time: 1772366340\n" in text
+    assert "        user_data:\n          em: jane@example.com\n" in text, "personal data is written in plain text"
+    assert "    problems: [{code: too-old, parameter: event_time}]\n" in text
+    assert "{user_data: {em: jane@example.com, ct: null}, custom_data: {contents: [{id: a, quantity: 1}, {id: b" in text
+    assert all(comment in text for comment in ("# stays", "events:                # goes down\n"))
+    assert format_text(text, "m.spec.yaml") == text
+
+
+def test_codes_that_tests_may_expect_are_all_that_there_are() -> None:
+    raised = set()
+    for name in ("program", "results", "source"):
+        tree = ast.parse((ROOT / "mapper" / f"{name}.py").read_text(encoding="utf-8"))
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            told = getattr(call.func, "id", getattr(call.func, "attr", ""))
+            at = {"Refusal": 0, "refused": 1, "Line": 4, "Block": 4}.get(told)
+            code = call.args[at] if at is not None and len(call.args) > at else None
+            raised |= {code.value} if isinstance(code, ast.Constant) and isinstance(code.value, str) else set()
+    assert raised - {""} == REFUSALS.keys() - {"missing"}, "what is missing has its code from a variable"
 
 
 @pytest.mark.parametrize("value", ["a: b", "no", "1", "- x", "{", "a # b", "é", " x", "it's", 'say "x"', "a, b", "~"])
@@ -252,11 +309,34 @@ def test_the_command_writes_junit(folder: Path) -> None:
     assert failure.text.startswith("m.yaml:30:")
 
 
+def test_a_mapping_that_cannot_be_used_is_an_error_in_junit(folder: Path) -> None:
+    (folder / "bad.yaml").write_text(MAPPING.replace("em:", "emm:"))
+    found = run("test", "bad.yaml", "good.yaml", "--junit", "out.xml", cwd=folder)
+    assert found.returncode == 2
+    bad, good = ElementTree.parse(folder / "out.xml").getroot()
+    assert (bad.get("errors"), good.get("tests")) == ("1", "1")
+    assert "no parameter 'emm'" in (bad[0][0].get("message") or "") + (bad[0][0].text or "")
+
+
+def test_a_link_stays_a_link_and_nothing_else_is_left(folder: Path) -> None:
+    (folder / "inner").mkdir()
+    real = folder / "inner" / "tests.yaml"
+    real.write_text(BESIDE.replace("john@", "jane@"))
+    real.chmod(0o640)
+    (folder / "good.yaml").write_text(MAPPING)
+    (folder / "good.spec.yaml").symlink_to(real)
+    assert run("test", "good.yaml", "--update", cwd=folder).returncode == 0
+    assert (folder / "good.spec.yaml").is_symlink()
+    assert "event_id: o-1" in real.read_text()
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in real.parent.iterdir()] == ["tests.yaml"]
+
+
 def test_the_command_updates_on_demand(folder: Path) -> None:
     (folder / "m.yaml").write_text(MAPPING)
     (folder / "m.spec.yaml").write_text(BESIDE.replace("john@", "jane@"))
     assert run("test", "m.yaml", cwd=folder).returncode == 1
     found = run("test", "m.yaml", "--update", cwd=folder)
     assert found.returncode == 0, found.stdout
-    assert b"m.spec.yaml: 3 expected values rewritten" in found.stderr
+    assert b"m.spec.yaml: 3 expectations rewritten" in found.stderr
     assert "# a comment that stays" in (folder / "m.spec.yaml").read_text()

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import click
 
+from ..comparing import Difference
 from ..diagnostics import excerpt, visible
 from ..errors import MappingError, Problem
 from ..program import load
-from ..specs import SUFFIX, Outcome, mapping_of, run_tests, updated
+from ..rewriting import updated
+from ..specs import SUFFIX, Outcome, mapping_of, run_tests
 from .main import coloured, say
+from .saving import save
 
 HELP = """\b
 Examples:
@@ -30,7 +33,7 @@ if one fails, or if there is none to run."""
 @click.option("-k", "match", default="", help="Only tests whose name contains this.")
 @click.option("--verbose", "-v", is_flag=True, help="Name the tests that pass, too.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome as JUnit XML.")
-@click.option("--update", is_flag=True, help="Rewrite values that tests expect to what came out; read the diff.")
+@click.option("--update", is_flag=True, help="Rewrite what tests expect to what came out; read the diff.")
 def command(mappings: tuple[str, ...], match: str, verbose: bool, junit: Path | None, update: bool) -> int:
     """Run tests and show what differs."""
     outcomes: list[Outcome] = []
@@ -48,7 +51,7 @@ def command(mappings: tuple[str, ...], match: str, verbose: bool, junit: Path | 
                 _show(outcome)
         outcomes += found
     if junit is not None:
-        junit.write_text("".join(_junit(outcomes)), encoding="utf-8")
+        junit.write_text("".join(_junit(outcomes, problems)), encoding="utf-8")
     if problems:
         raise MappingError(problems)
     passed = sum(outcome.passed for outcome in outcomes)
@@ -70,8 +73,8 @@ def _update(outcomes: list[Outcome]) -> bool:
     """Write what came out into the expectations; whether any file changed."""
     changed = updated(difference for outcome in outcomes for difference in outcome.differences)
     for file, (text, count) in changed.items():
-        Path(file).write_text(text, encoding="utf-8", newline="")
-        say(f"{file}: {count} expected value{'s' if count > 1 else ''} rewritten")
+        save(Path(file), text)
+        say(f"{file}: {count} expectation{'s' if count > 1 else ''} rewritten")
     return bool(changed)
 
 
@@ -83,18 +86,37 @@ def _show(outcome: Outcome) -> None:
     red, end = ("\x1b[1;31m", "\x1b[0m") if colour else ("", "")
     click.echo(f"{red}FAIL{end}  {visible(outcome.name)}\n      {visible(str(outcome.span))}")
     for difference in outcome.differences:
-        first, *more = difference.message.split("\n")
-        click.echo("\n" + "\n".join(f"      {visible(line)}" for line in [first, *map(str.strip, more)]))
+        click.echo("")
+        for line in _sides(difference, colour):
+            click.echo(f"      {line}")
         for line in excerpt(difference.span, colour=colour):
             click.echo(f"  {line}")
     click.echo("")
 
 
-def _junit(outcomes: list[Outcome]) -> Iterator[str]:
-    """JUnit's XML: one suite a file."""
+def _sides(difference: Difference, colour: bool) -> Iterator[str]:
+    """What differs; both sides one below the other, so that the eye finds where they part."""
+    first, *more = difference.about.split("\n")
+    yield visible(first)
+    yield from (visible(line.strip()) for line in more)
+    if difference.expected:
+        green, red, end = ("\x1b[32m", "\x1b[31m", "\x1b[0m") if colour else ("", "", "")
+        yield f"  expected  {green}{visible(difference.expected)}{end}"
+        yield f"  got       {red}{visible(difference.got)}{end}"
+
+
+def _junit(outcomes: list[Outcome], problems: list[Problem]) -> Iterator[str]:
+    """JUnit's XML: one suite a file; a mapping that cannot be used, or a test that is badly declared, is an error."""
     from xml.sax.saxutils import escape, quoteattr
 
     yield '<?xml version="1.0" encoding="utf-8"?>\n<testsuites>\n'
+    for file in dict.fromkeys(problem.span.file for problem in problems):
+        said = [visible(str(problem)) for problem in problems if problem.span.file == file]
+        name = quoteattr(visible(file))
+        yield f'  <testsuite name={name} tests="1" failures="0" errors="1" time="0">\n'
+        yield f'    <testcase classname={name} name="can be used" time="0">\n'
+        yield f"      <error message={quoteattr(said[0])}>{escape(chr(10).join(said))}</error>\n"
+        yield "    </testcase>\n  </testsuite>\n"
     for file in dict.fromkeys(outcome.span.file for outcome in outcomes):
         suite = [outcome for outcome in outcomes if outcome.span.file == file]
         failed = sum(not outcome.passed for outcome in suite)
