@@ -15,7 +15,7 @@ from .sender import Sender
 
 
 class AsyncSender:
-    """The same for asyncio: nothing of it blocks the loop.
+    """A ``Sender`` for asyncio: the same promises, and no call blocks the loop.
 
     async with mapper.AsyncSender(program, journal="events.journal") as sender:
         receipt = await sender.send(record)        # safe

@@ -16,6 +16,7 @@ from .results import Result
 class Fate:
     """What became of a record's events.
 
+    accepted   how many the destination took
     rejected   the destination's answer for each that it refused
     pending    how many were neither; with a journal the next sender sends them
     """

@@ -194,15 +194,24 @@ def by_event(carried: Mapping[tuple[str, int], int]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A finished run.
+    """A finished run. Both sums hold, or there is no report:
+    records read = mapped + ignored + dead, and events made = sent + rejected + pending.
 
-    refused       why records gave no event, or lacked one: reason -> how often
-    rejected      why the destination refused events
-    warnings      values that were left out of events that were made
-    settled_before  records that an earlier run had settled: passed over, and not counted as read
-    repeated      the events that may have been accepted twice, the first thousand of them
-    match_keys    event -> parameter about the person -> how many of these events carry it
-    exit_code     what the command exits with
+    destination, to   the destination's name, and where events went
+    records, events   counts by fate
+    by_event          events made, by name
+    match_keys        event -> parameter about the person -> how many of these events carry it
+    ignored           records that were left out on purpose, by ``rule``, ``no-event``, ``consent``, ``since``
+    refused           why records gave no event, or lacked one: reason -> how often
+    rejected          why the destination refused events
+    warnings          values that were left out of events that were made
+    sending           what sending took: requests, bytes, answers, seconds of waiting
+    settled_before    records that an earlier run had settled: passed over, and not counted as read
+    seconds           how long the run took
+    stopped           why the run ended before its input did, or None
+    dead_letters      the file of dead letters; ``dead_letters_written`` says how many this run added
+    files             the files that were read
+    repeated          the events that may have been accepted twice, the first thousand of them
     """
 
     destination: str
@@ -228,19 +237,24 @@ class Report:
 
     def __post_init__(self) -> None:
         records, events = self.records, self.events
-        assert records.read == records.mapped + records.ignored + records.dead, "records do not add up"
-        assert events.made == events.sent + events.rejected + events.pending, "events do not add up"
+        if records.read != records.mapped + records.ignored + records.dead:  # not assert: -O must not switch it off
+            raise AssertionError("records do not add up")
+        if events.made != events.sent + events.rejected + events.pending:
+            raise AssertionError("events do not add up")
 
     @property
     def requests(self) -> int:
+        """Requests that were sent, with those that were sent again."""
         return self.sending.requests
 
     @property
     def retries(self) -> int:
+        """Requests that were the same as one before."""
         return self.sending.retries
 
     @property
     def exit_code(self) -> int:
+        """What the command exits with: see the table of exit codes in docs/command.md."""
         if self.stopped is not None:
             return self.stopped.exit_code
         return 1 if self.refused or self.rejected else 0

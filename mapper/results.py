@@ -77,8 +77,11 @@ class Dropped(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class Result(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What became of one record.
 
-    ``ignored`` says that nothing applied, on purpose; ``reason`` is then ``rule`` (an ``ignore:`` rule matched),
-    ``no-event`` (no event's ``when`` was true) or ``consent``.
+    events     what it gives, in the order of the mapping
+    problems   why events that it should have given could not be made
+    warnings   values that were left out of events that were made all the same
+    reason     why it gives nothing, on purpose: ``rule`` (an ``ignore:`` rule matched), ``no-event`` (no event's
+               ``when`` was true) or ``consent``; else ""
     """
 
     events: Sequence[Event] = ()
@@ -88,6 +91,7 @@ class Result(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     @property
     def ignored(self) -> bool:
+        """Whether nothing applied, on purpose."""
         return bool(self.reason)
 
 

@@ -69,7 +69,8 @@ class ConversionsApi:
         deadline = time.monotonic() + within
         while not (found := self.accepted(name, **parameters)) and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert len(found) == 1, self._told(name, len(found))
+        if len(found) != 1:
+            raise AssertionError(self._told(name, len(found)))
         return found[0]
 
     def inject(self, *faults: str) -> None:
