@@ -12,8 +12,8 @@ The modules stand in one order, and each imports only those before it (tests/tes
     YAML            placing, syntax_errors, document
     expressions     values, addresses, scope, filters, habits, tokens, syntax, walking, building, calling, lowering,
                     expression
-    destinations    schema, cleaning, showing, personal, rules, fields, windows, request, answers, declaration,
-                    declared, assembly, wiring, destination, leaves, validation, pasted, payload, reference
+    destinations    schema, cleaning, showing, personal, rules, fields, windows, rendering, request, answers,
+                    declaration, declared, assembly, wiring, destination, leaves, validation, pasted, payload, reference
     mappings        projection, trees, mapping, tables
     the compiler    nodes, shaping, passed_on, lowered, shortcuts, parts, lists, parameters, checks, compiler
     events          refusal, matching, results, glances, lanes, program, stepping, explain

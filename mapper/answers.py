@@ -39,6 +39,7 @@ class Answer:
     retry_after      seconds to wait at least, or None
     tries            how often this answer may be answered by sending again; afterwards it means ``then``
     culprits         positions in the request of the events at fault, if the answer names them
+    verdicts         of an accepted request: events that were not taken all the same, by position, and why
     usage            the highest percentage of a limit that the headers report
     """
 
@@ -56,6 +57,7 @@ class Answer:
     trace_id: str = ""
     messages: tuple[str, ...] = ()
     culprits: tuple[int, ...] = ()
+    verdicts: Mapping[int, str] = field(default_factory=dict)
     usage: float = 0.0
 
 
@@ -100,11 +102,52 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Culprit:
-    """Where an answer names the position of an event: between two texts, in the text at a path."""
+    """Where an answer names the position of an event.
+
+    Between two texts, in the text at a path; or, with ``index``, under that key of each object in the list at a path.
+    """
 
     path: str
-    after: str
-    before: str
+    after: str = ""
+    before: str = ""
+    index: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Where an answer judges each event by itself.
+
+    status    statuses of such answers
+    path      the path of the list of verdicts
+    index     the key of an event's position; None if the list has a member for each event, in their order
+    refused   what a member says of an event that was not taken: all of these keys, with one of these values, or any
+              (None); nothing at all if each member is one
+    message   keys of texts for people
+    """
+
+    status: Codes
+    path: str
+    index: str | None = None
+    refused: Mapping[str, tuple[Any, ...] | None] = field(default_factory=dict)
+    message: tuple[str, ...] = ()
+
+    def read(self, data: dict[str, Any] | None, sent: int) -> dict[int, str] | None:
+        """The events that were not taken, with a text for people; None if the answer does not judge events so."""
+        members = at(data, self.path)
+        if not isinstance(members, list) or (self.index is None and len(members) != sent):
+            return None
+        found: dict[int, str] = {}
+        for place, member in enumerate(members):
+            position = place if self.index is None else at(member, self.index)
+            if type(position) is not int or not 0 <= position < sent:
+                return None
+            if self._refuses(member):
+                found[position] = next((text for key in self.message for text in _texts(at(member, key))), "")
+        return found
+
+    def _refuses(self, member: Any) -> bool:
+        said = ((at(member, key), wanted) for key, wanted in self.refused.items())
+        return all(value is not None if wanted is None else value in wanted for value, wanted in said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +181,7 @@ class Answers:
     message: tuple[str, ...] = ()
     trace: tuple[str, ...] = ()
     culprits: tuple[Culprit, ...] = ()
+    verdicts: Verdicts | None = None
     usage: tuple[Usage, ...] = ()
     words: frozenset[str] = field(default_factory=frozenset, repr=False)
 
@@ -170,6 +214,11 @@ class Answers:
         if 300 <= status < 400:
             remedy = "The address answers with a redirect, which is never followed: check the address."
             return Answer("stop", "redirect", code=f"http-{status}", remedy=remedy)
+        if self.verdicts is not None and status in self.verdicts.status:
+            refused = self.verdicts.read(data, sent)
+            if refused is not None:
+                texts = {position: printable(text, 300, self.words) for position, text in refused.items()}
+                return Answer("accepted", code=f"http-{status}", events_received=sent - len(texts), verdicts=texts)
         wrong = data is not None and self.error is not None and at(data, self.error) is not None
         if status in self.accepted and not wrong:
             return self._taken(status, data, sent)
@@ -226,6 +275,11 @@ class Answers:
         """The positions that the answer names; none if one of them cannot be."""
         named: set[int] = set()
         for culprit in self.culprits:
+            if culprit.index:
+                members = at(data, culprit.path)
+                positions = [at(one, culprit.index) for one in members] if isinstance(members, list) else []
+                named |= {position for position in positions if type(position) is int and position >= 0}
+                continue
             for text in _texts(at(data, culprit.path)):
                 for part in text[:10_000].split(culprit.after)[1:]:
                     digits = part.partition(culprit.before)[0]

@@ -94,8 +94,23 @@ class Assembly:
             positions=self.positions(path, own["rule"], said.get("positions") or ()),
             recommended=self.recommended(steps, said.get("recommended", False)),
             cleaned="clean" in said,
+            **self.placed(steps, kind, above, said),
             cleaning=self.cleaning(steps, kind, said),
         )
+
+    def placed(self, steps: Steps, kind: str, above: str, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Where a parameter stands in a request, if not where a mapping puts it."""
+        beside, into, wrap = said.get("in") == "request", said.get("into", ""), said.get("wrap") or {}
+        if beside and above:
+            hint = "Take it out of its object."
+            self.refuse((*steps, "in"), "misplaced", "only a parameter at the top can stand beside the events", hint)
+        if bool(into) != ("$value" in str(wrap)) or (into and (beside or kind in ("object", "list"))):
+            hint = "Write for example: into: user.ids, wrap: {type: email, value: $value}."
+            message = "a value that goes into a list has both, 'into' and a 'wrap' with $value"
+            self.refuse((*steps, "into" if into else "wrap"), "misplaced", message, hint)
+        if "unit" in said and kind != "time":
+            self.refuse((*steps, "unit"), "wrong-kind", "only a time has a unit", "Write 'kind: time'.")
+        return {"beside": beside, "into": into, "wrap": wrap, "unit": said.get("unit", "s")}
 
     def rule(self, steps: Steps, name: str) -> None:
         """Refuse a rule that is not declared."""

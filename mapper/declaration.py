@@ -10,6 +10,7 @@ from typing import Any, Final
 from .answers import MEANINGS
 from .cleaning.options import OPTIONS
 from .fields import KINDS
+from .rendering import UNITS
 from .request import FORMATS
 
 Rules = dict[str, Any]
@@ -48,8 +49,14 @@ SETTING_RULES: Final[Rules] = {
 REQUEST_RULES: Final[Rules] = {
     "method": _text("The HTTP method.", allowed=["POST", "PUT"]),
     "url": _text("The address, with settings in braces: https://host/{NAME}/events."),
-    "events": _text("The key of the body that holds the list of events."),
-    "test_code": _text("The key of the body that marks test events."),
+    "events": _text("The path of the list of events in the body."),
+    "body": _key("Constant members of the body; {NAME} alone stands for a setting.", type="dict"),
+    "query": _key(
+        "Constant parameters of the query; {NAME} alone stands for a setting.",
+        type="dict",
+        valuesrules={"type": "string"},
+    ),
+    "test_code": _text("The path of what marks test events in the body."),
     "headers": _key("Constant headers.", type="dict", valuesrules={"type": "string"}),
     "token": _key(
         "The token and where it may go.",
@@ -111,6 +118,10 @@ FIELD_RULES: Final[Rules] = {
     "hash": _text("Whether it is sent hashed.", allowed=["sha256", "never"]),
     "options": _texts("What a mapping may say beside its value.", allowed=list(OPTIONS)),
     "companion": _text("The path of another parameter that cleaning looks at."),
+    "in": _text("Whether it stands in the event or beside the events, in the request.", allowed=["event", "request"]),
+    "into": _text("The path of a list into which its values go, each wrapped."),
+    "wrap": _key("With `into`: the member of the list; $value stands for the value.", type="dict"),
+    "unit": _text("For a time: the unit in which it is sent.", allowed=list(UNITS)),
     "allowed": _key("The only values it may have.", type="list"),
     "min": _key("The smallest number.", type=["integer", "float"]),
     "max": _key("The largest number.", type=["integer", "float"]),
@@ -217,10 +228,26 @@ RESPONSE_RULES: Final[Rules] = {
         schema={
             "type": "dict",
             "schema": {
-                "in": _text("The path of the text.", required=True),
-                "after": _text("What stands before the position.", required=True),
-                "before": _text("What stands behind it.", required=True),
+                "in": _text("The path of the text, or of a list of objects.", required=True),
+                "after": _text("In a text: what stands before the position."),
+                "before": _text("In a text: what stands behind it."),
+                "index": _text("In a list of objects: the key of the position."),
             },
+        },
+    ),
+    "verdicts": _key(
+        "A list in the body that says of each event whether it was taken. Those of which it says nothing were.",
+        type="dict",
+        schema={
+            "status": _key("HTTP statuses of the answers that hold it.", type=CODES, required=True),
+            "list": _text("The path of the list.", required=True),
+            "index": _text("The key of an event's position. Without it, the list has one member for each event."),
+            "refused": _key(
+                "What a member says of an event that was not taken: keys and lists of values, or `present`.",
+                type="dict",
+                valuesrules={"type": ["list", "string"]},
+            ),
+            "message": _texts("Keys of texts for people."),
         },
     ),
     "usage": _key(

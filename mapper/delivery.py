@@ -89,6 +89,7 @@ class Policy:
     max_refusals   refused requests without anything accepted, after which it is the setup that is wrong
     proven         whether the destination has accepted anything in this run: then a refusal is the event's own fault
     may_retry      whether the run as a whole has sent few enough requests again to send another one again
+    groups         parts a batch into those events that can share a request
     """
 
     now: Callable[[], float]
@@ -101,6 +102,7 @@ class Policy:
     max_refusals: int = 20
     proven: Callable[[], bool] = lambda: False
     may_retry: Callable[[], bool] = lambda: True
+    groups: Callable[[list[Item]], list[list[Item]]] = lambda items: [items]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,13 +193,17 @@ class _Delivery:
         self.suspects: deque[_Suspect] = deque()
         self.alone: list[tuple[Item, Answer]] = []
         self.refusals = 0
+        self.most = policy.max_requests
         self.waited = 0.0
         self.unclear: dict[int, float] = {}
         """When an item was first sent without a clear answer in this delivery, by its identity."""
 
     def whole(self, items: list[Item]) -> Steps:
         """Send all, then search among what was refused."""
-        yield from self._sent(items)
+        groups = self.policy.groups(items)
+        self.most = self.policy.max_requests + len(groups) - 1
+        for group in groups:
+            yield from self._sent(group)
         while self.suspects:
             suspect = self.suspects.pop()
             if self.outcome.stop is not None:
@@ -280,8 +286,12 @@ class _Delivery:
             self._refused(_Suspect(asked, answer, found))
 
     def _accepted(self, items: list[Item], answer: Answer) -> None:
-        self.outcome.accepted += items
-        self.outcome.repeated += [item for item in items if self._first_sent(item) is not None]
+        """The request was taken; but for those events that the answer judges otherwise, each by itself."""
+        taken = [item for place, item in enumerate(items) if place not in answer.verdicts] if answer.verdicts else items
+        for place, message in answer.verdicts.items():
+            self.alone.append((items[place], replace(answer, meaning="refused", reason="invalid", message=message)))
+        self.outcome.accepted += taken
+        self.outcome.repeated += [item for item in taken if self._first_sent(item) is not None]
         self.outcome.messages.update(answer.messages)
 
     def _first_sent(self, item: Item) -> float | None:
@@ -316,7 +326,7 @@ class _Delivery:
             items = self._fresh(items)
             if not items or self.outcome.stop is not None:
                 return items, None
-            if self.outcome.requests >= self.policy.max_requests:
+            if self.outcome.requests >= self.most:
                 message = f"{self.outcome.requests} requests were not enough to find the events that are wrong"
                 self.outcome.stop = _too_many(message)
                 return items, None

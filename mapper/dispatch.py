@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from .answers import Answer
 from .delivery import INTERRUPTED, PATIENCE, PENDING_PERSON, Item, Outcome, Policy, Send, deliver
+from .rendering import Rendering
 
 CONCURRENCY: Final = 4
 GRACE: Final = 10.0
@@ -53,6 +55,14 @@ class Switch:
         return self._event.wait(seconds)
 
 
+def _whole(items: list[Item]) -> list[list[Item]]:
+    return [items]
+
+
+def _grouped(rendering: Rendering, items: list[Item]) -> list[list[Item]]:
+    return [[items[place] for place in places] for places in rendering.groups([item.encoded for item in items])]
+
+
 class Dispatcher:
     """Delivers batches, several at once. The threads do not outlive the process: what hangs does not hold it up.
 
@@ -61,6 +71,7 @@ class Dispatcher:
     rate      events a second at most; None for as fast as it goes
     patience  seconds of waiting for one batch before the run gives up for now
     notify    told when a batch has to wait
+    rendering what is done to events on their way into a request: it says which of them can share one
     """
 
     def __init__(
@@ -74,6 +85,7 @@ class Dispatcher:
         rate: float | None = None,
         patience: float = PATIENCE,
         notify: Notify = lambda word, fields: None,
+        rendering: Rendering | None = None,
     ) -> None:
         self._exchange = exchange
         self._notify = notify
@@ -90,6 +102,7 @@ class Dispatcher:
             margin=margin,
             proven=lambda: self._is_proven,
             may_retry=self._may_retry,
+            groups=_whole if rendering is None else partial(_grouped, rendering),
         )
         self._tasks: queue.SimpleQueue[tuple[Sequence[Item], Future[Outcome]] | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(concurrency)]
@@ -162,7 +175,8 @@ class Dispatcher:
         with self._lock:
             self._requests += 1
             self._retries += again
-            self._is_proven = self._is_proven or answer.meaning == "accepted"
+            is_taken = answer.meaning == "accepted" and len(answer.verdicts) < len(items)
+            self._is_proven = self._is_proven or is_taken
         if answer.meaning == "accepted" and answer.usage >= _BUSY:
             self.hold(min(answer.usage - _BUSY + 5.0, 60.0))
         return answer

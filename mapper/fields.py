@@ -48,6 +48,9 @@ class Field:
     rule        the id under which a wrong value is reported
     recommended the conditions under which it should be there, or None
     cleaned     whether the destination has cleaning steps of its own for it
+    beside      whether it stands beside the events in the request's body, and not in the event
+    into        the path of a list into which its values go, each in a copy of ``wrap``; "" if it stands at its path
+    unit        for a time: the unit in which it is sent
     """
 
     path: str
@@ -76,6 +79,10 @@ class Field:
     rule: str = ""
     recommended: tuple[Condition, ...] | None = None
     cleaned: bool = False
+    beside: bool = False
+    into: str = ""
+    wrap: Mapping[str, Any] = field(default_factory=dict)
+    unit: str = "s"
     cleaning: Any = field(default=None, repr=False)
 
     @property

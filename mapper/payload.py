@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from . import pasted
+from .answers import at
 from .destination import Destination
 from .errors import Level
 from .fields import Field
@@ -70,7 +71,7 @@ class _Payload:
         """Whether a value in a text can be a request or events, rather than, say, an answer."""
         first = value[0] if isinstance(value, list) and value else value
         return isinstance(first, dict) and bool(
-            {self.destination.envelope_key, self.destination.roles.name} & set(first)
+            {self.destination.envelope_key.partition(".")[0], self.destination.roles.name} & set(first)
         )
 
     def findings(self, value: Any) -> Iterator[Finding]:
@@ -78,7 +79,7 @@ class _Payload:
         key = self.destination.envelope_key
         if isinstance(value, list) and value:
             yield from self._events(value, "")
-        elif isinstance(value, dict) and (key in value or self.destination.roles.name not in value):
+        elif isinstance(value, dict) and (key.partition(".")[0] in value or self.destination.roles.name not in value):
             yield from self._body(value, key)
         elif isinstance(value, dict):
             yield from self.events.check(value, self.now)
@@ -86,20 +87,23 @@ class _Payload:
             yield Finding("", _NO_EVENTS, "error", "there are no events in this", _FORM)
 
     def _body(self, body: dict[str, Any], key: str) -> Iterator[Finding]:
-        yield from self.envelope.check({name: value for name, value in body.items() if name != key}, self.now)
-        code = self.destination.request.test_code
-        if code is not None and not is_nothing(body.get(code)):
+        request = self.destination.request
+        beside = {name: body[name] for name in (request.rendering.beside if request.rendering else ()) if name in body}
+        passed = {key.partition(".")[0], *beside, *request.body}
+        yield from self.envelope.check({name: body[name] for name in body if name not in passed}, self.now)
+        code = request.test_code
+        if code is not None and not is_nothing(at(body, code)):
             yield from self._engine("test-code", code, f"{code} is set", None if self.production else "warning")
-        events = body.get(key)
+        events = at(body, key)
         if isinstance(events, str):
             events = _decoded(events)
         if not isinstance(events, list) or not events:
             message = f"a request holds its events in a list under '{key}'"
             yield Finding(key, _NO_EVENTS, "error", message, _FORM)
         if isinstance(events, dict):
-            yield from self._event(events, key)
+            yield from self._event({**beside, **events}, key)
         elif isinstance(events, list):
-            yield from self._events(events, key)
+            yield from self._events([{**beside, **one} if isinstance(one, dict) else one for one in events], key)
 
     def _events(self, events: list[Any], prefix: str) -> Iterator[Finding]:
         most = self.destination.batch.max_events
@@ -160,7 +164,12 @@ def sample_payload(
     only        parameters, in place of the recommended and listed ones
     raises      KeyError for a given path that is no parameter
     """
-    return {destination.envelope_key: [sample_event(destination, event_name, given, now=now, only=only)]}
+    event = sample_event(destination, event_name, given, now=now, only=only)
+    beside: dict[str, Any] = {}
+    request = destination.request
+    if request.rendering is not None:
+        beside, event = request.rendering.render(event)
+    return {**request.around([event]), **beside}
 
 
 def sample_event(

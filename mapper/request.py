@@ -14,6 +14,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from .rendering import Rendering
+
 TokenPlace = Literal["query", "header", "body"]
 
 _FORMATS: Final[Mapping[str, tuple[re.Pattern[str], str]]] = {
@@ -25,10 +27,17 @@ _FORMATS: Final[Mapping[str, tuple[re.Pattern[str], str]]] = {
 }
 
 FORMATS: Final = tuple(_FORMATS)
+NAMED: Final = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
+"""A setting in an address or among constants."""
+
 PATH_FORMATS: Final = frozenset({"digits", "word", "version"})
 """Formats whose text cannot change the meaning of an address."""
 
 _encode = msgspec.json.Encoder().encode
+
+_SLOT: Final = "\0events"
+_SLOT_BYTES: Final = _encode(_SLOT)
+"""Where the events belong in a body that is put together; no setting and no constant of a file can be this text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,7 @@ class Prepared:
     """All of a request but its events.
 
     url      without query, and so without a secret
-    body     ``prefix``, the encoded events joined by commas, ``suffix``
+    body     ``prefix``, the encoded events joined by commas, ``suffix``; ``frame`` is both as an object
     """
 
     method: str
@@ -107,10 +116,23 @@ class Prepared:
     headers: Mapping[str, str] = field(repr=False)
     prefix: bytes = field(repr=False)
     suffix: bytes = field(repr=False)
+    frame: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    rendering: Rendering | None = None
 
     def body(self, events: Iterable[bytes]) -> bytes:
-        """The body for these encoded events."""
-        return b"".join((self.prefix, b",".join(events), self.suffix))
+        """The body for these encoded events, which can share a request."""
+        prefix, suffix = self.prefix, self.suffix
+        if self.rendering is not None:
+            beside, events = self.rendering.body(events)
+            if beside:
+                prefix, suffix = _around({**self.frame, **beside})
+        return b"".join((prefix, b",".join(events), suffix))
+
+
+def _around(frame: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """A body before and behind its events."""
+    before, _, behind = _encode(frame).partition(_SLOT_BYTES)
+    return before + b"[", b"]" + behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +140,11 @@ class Request:
     """The request as a destination declares it.
 
     url         a template over settings: ``https://host/{API_VERSION}/{PIXEL_ID}/events``
-    events      the body's key for the list of events
-    test_code   the body's key for a test code, or None
+    events      the path of the list of events in the body
+    test_code   the path of a test code in the body, or None
     headers     constant headers
+    body        constant members of the body, and ``query`` of the query: ``{NAME}`` alone stands for a setting
+    rendering   what is done to events that do not stand in the body as they are
     """
 
     method: str
@@ -130,6 +154,9 @@ class Request:
     proof: Proof | None = None
     test_code: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    rendering: Rendering | None = None
 
     @property
     def host(self) -> str:
@@ -145,6 +172,12 @@ class Request:
     @property
     def envelope_key(self) -> str:
         return self.events
+
+    def around(self, events: list[Any]) -> dict[str, Any]:
+        """A body of nothing but these events."""
+        body: dict[str, Any] = {}
+        _put(body, self.events, events)
+        return body
 
     def prepare(
         self,
@@ -168,15 +201,15 @@ class Request:
             url = url.replace("{" + name + "}", value)
         if base is not None:
             url = base.rstrip("/") + "/" + url.split("/", 3)[3]
-        query: dict[str, str] = {}
+        query: dict[str, str] = _filled(self.query, values)
         headers = {"Content-Type": "application/json", **self.headers}
-        body = dict(envelope or {})
+        body: dict[str, Any] = {}
+        _put(body, self.events, _SLOT)
+        _merge(body, {**_filled(self.body, values), **(envelope or {})})
         if test_code is not None and self.test_code is not None:
-            body[self.test_code] = test_code
+            _put(body, self.test_code, test_code)
         self._authorise(values, token_in, query, headers, body)
-        rest = _encode(body)[1:-1]
-        prefix = b"{" + _encode(self.events) + b":["
-        return Prepared(self.method, url, query, headers, prefix, b"]" + (b"," + rest if rest else b"") + b"}")
+        return Prepared(self.method, url, query, headers, *_around(body), body, self.rendering)
 
     def _authorise(
         self,
@@ -202,6 +235,30 @@ class Request:
         if self.proof is not None and self.proof.setting in values:
             proof = self.proof.of(token, values[self.proof.setting])
             (body if place == "body" else query)[self.proof.name] = proof
+
+
+def _filled(said: Any, values: Mapping[str, str]) -> Any:
+    """Constants with settings in place of their names; what names a setting that is not set is left out."""
+    if isinstance(said, Mapping):
+        filled = {key: _filled(inner, values) for key, inner in said.items()}
+        return {key: inner for key, inner in filled.items() if inner is not None}
+    named = NAMED.fullmatch(said) if isinstance(said, str) else None
+    return said if named is None else values.get(named[1])
+
+
+def _put(body: dict[str, Any], path: str, value: Any) -> None:
+    *above, name = path.split(".")
+    for step in above:
+        body = body.setdefault(step, {})
+    body[name] = value
+
+
+def _merge(body: dict[str, Any], constants: Mapping[str, Any]) -> None:
+    for key, value in constants.items():
+        if isinstance(value, Mapping) and isinstance(body.get(key), dict):
+            _merge(body[key], value)
+        else:
+            body.setdefault(key, value)
 
 
 @dataclass(frozen=True, slots=True)

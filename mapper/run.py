@@ -79,6 +79,7 @@ class Run:
             rate=self.options.rate,
             patience=self.options.patience,
             notify=self.on_note,
+            rendering=self.program.destination.request.rendering,
         )
 
     def check(self, given: Sequence[Input], *, is_test: bool) -> None:

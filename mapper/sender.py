@@ -139,6 +139,7 @@ class Sender:
             concurrency=concurrency,
             switch=self._switch,
             rate=rate,
+            rendering=destination.request.rendering,
         )
         self._tally, self._started = Tally(), time.monotonic()
         self._open, self._count, self._stream = _Open(), 0, 0

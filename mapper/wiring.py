@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .answers import Answers, Codes, Culprit, Row, Usage
+from .answers import Answers, Codes, Culprit, Row, Usage, Verdicts
 from .assembly import Assembly
 from .declared import Steps
-from .request import PATH_FORMATS, Batch, Proof, Request, Setting, Token
+from .rendering import rendering
+from .request import NAMED, PATH_FORMATS, Batch, Proof, Request, Setting, Token
 
 _URL: Final = re.compile(r"https://(?:[a-z0-9-]+\.)+[a-z][a-z0-9-]*(?:/[A-Za-z0-9._~{}/-]*)\Z")
-_NAME: Final = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 _RANGE: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})\Z")
 _HUNDRED: Final = re.compile(r"([1-5])xx\Z")
 _ALL: Final = Codes(any_code=True)
@@ -34,13 +34,15 @@ def read_request(parts: Assembly, settings: Mapping[str, Setting]) -> Request:
     if not _URL.match(url):
         hint = "Write https://, the host's name, and a path in which settings may stand in braces."
         parts.refuse(("request", "url"), "bad-url", "this address cannot be used", hint)
-    for name in _NAME.findall(url):
+    for name in NAMED.findall(url):
         if name not in settings:
             parts.refuse(("request", "url"), "unknown-setting", f"there is no setting '{name}'")
         elif settings[name].format not in PATH_FORMATS:
             message = f"setting '{name}' may hold text that changes the address"
             hint = f"Give it a format: {', '.join(sorted(PATH_FORMATS))}."
             parts.refuse(("settings", name), "unsafe-setting", message, hint)
+    for key in ("body", "query"):
+        _constants(parts, ("request", key), said.get(key), settings)
     token = said.get("token")
     proof = said.get("proof")
     for key, one in (("token", token), ("proof", proof)):
@@ -58,7 +60,19 @@ def read_request(parts: Assembly, settings: Mapping[str, Setting]) -> Request:
         proof=Proof(**proof) if proof is not None else None,
         test_code=said.get("test_code"),
         headers=said.get("headers") or {},
+        body=said.get("body") or {},
+        query=said.get("query") or {},
+        rendering=rendering(parts.root),
     )
+
+
+def _constants(parts: Assembly, steps: Steps, said: Any, settings: Mapping[str, Setting]) -> None:
+    """Refuse settings that are declared nowhere."""
+    for key, inner in said.items() if isinstance(said, Mapping) else ():
+        _constants(parts, (*steps, key), inner, settings)
+    named = NAMED.fullmatch(said) if isinstance(said, str) else None
+    if named is not None and named[1] not in settings:
+        parts.refuse(steps, "unknown-setting", f"there is no setting '{named[1]}'")
 
 
 def read_batch(parts: Assembly) -> Batch:
@@ -82,7 +96,8 @@ def read_answers(parts: Assembly) -> Answers:
         transient=error.get("transient"),
         message=tuple(error.get("message", ())),
         trace=tuple(error.get("trace", ())),
-        culprits=tuple(Culprit(c["in"], c["after"], c["before"]) for c in said.get("culprits", ())),
+        culprits=tuple(_culprit(parts, i, one) for i, one in enumerate(said.get("culprits", ()))),
+        verdicts=_verdicts(parts, said.get("verdicts")),
         usage=tuple(
             Usage(u["header"].lower(), frozenset(u["percent"]), u.get("seconds", ""), u.get("minutes", ""))
             for u in said.get("usage", ())
@@ -90,6 +105,26 @@ def read_answers(parts: Assembly) -> Answers:
         table=tuple(_row(parts, i, row) for i, row in enumerate(said.get("table", ()))),
         words=frozenset(names),
     )
+
+
+def _culprit(parts: Assembly, i: int, said: Mapping[str, Any]) -> Culprit:
+    if ("index" in said) == ("after" in said and "before" in said):
+        hint = (
+            "For a text say what stands before and behind the position; for a list of objects, the key of the position."
+        )
+        steps = ("responses", "culprits", i)
+        parts.refuse(steps, "missing-key", "a culprit has 'after' and 'before', or 'index'", hint)
+    return Culprit(said["in"], said.get("after", ""), said.get("before", ""), said.get("index", ""))
+
+
+def _verdicts(parts: Assembly, said: Mapping[str, Any] | None) -> Verdicts | None:
+    if not said:
+        return None
+    refused = {
+        key: None if wanted == "present" else tuple(wanted) for key, wanted in (said.get("refused") or {}).items()
+    }
+    status = _codes(parts, ("responses", "verdicts", "status"), said["status"]) or _ALL
+    return Verdicts(status, said["list"], said.get("index"), refused, tuple(said.get("message", ())))
 
 
 def _row(parts: Assembly, i: int, said: Mapping[str, Any]) -> Row:

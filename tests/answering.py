@@ -46,8 +46,9 @@ def sums_hold(report: Report) -> None:
 class Answering:
     """A real HTTP server that answers as it is told: a list of (status, body) or a function of the events."""
 
-    def __init__(self, answer: Callable[[list[dict[str, Any]]], tuple[int, Any]]) -> None:
-        self.requests: list[list[dict[str, Any]]] = []
+    def __init__(self, answer: Callable[[Any], tuple[int, Any]], *, whole: bool = False) -> None:
+        """``whole``: the function is given the whole body, and not the events that it holds under ``data``."""
+        self.requests: list[Any] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         outer = self
@@ -57,10 +58,11 @@ class Answering:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.requests.append(body["data"])
+                asked = body if whole else body["data"]
+                outer.requests.append(asked)
                 outer.paths.append(self.path)
                 outer.headers.append({name.lower(): value for name, value in self.headers.items()})
-                status, said = answer(body["data"])
+                status, said = answer(asked)
                 data = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
