@@ -143,7 +143,7 @@ class Judge:
     ) -> Judged:
         masker = self._masker
         kept = event if masked is None else masked
-        if masked is None and masker.needed(raw, {finding.rule for finding in findings} if findings else _NO_RULES):
+        if masked is None and masker.needed(raw, has_findings=bool(findings)):
             kept = masker.mask(event)
         verdict: Verdict = "accepted" if wrong is None else "refused"
         warned = len(findings) - (wrong is not None)
@@ -170,9 +170,6 @@ class Judge:
             at if type(at) is int and abs(at) < 1 << 60 else None,
             plain(event.get("action_source"), 40),
         )
-
-
-_NO_RULES: Final[set[str]] = set()
 
 
 def _whole(rule: str, message: str, remedy: str) -> Finding:

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from ..destination import Destination, Field
 from ..personal import shown
+from ..rules import is_nothing
+from ..values import Context
 
 MASK: Final = "•••"
 _HASH: Final = re.compile(r"[0-9a-f]{64}(?:\.[A-Za-z0-9_-]{2,8})?\Z")
@@ -30,13 +32,14 @@ class Masker:
 
     def __init__(self, destination: Destination) -> None:
         self._root = destination.root
-        personal = [rule for rule in destination.rules if rule.kind == "personal"]
-        engine = {destination.checks.get(check, check) for check in ("not-hashed", "unknown-keys", "types")}
-        self._rules = {rule.id for rule in personal} | engine
 
-    def needed(self, raw: bytes, rules: set[str]) -> bool:
-        """Whether an event may hold anything to mask, from its JSON text and the rules that it breaks."""
-        return b"@" in raw or b"%40" in raw or b"+" in raw or not rules.isdisjoint(self._rules)
+    @staticmethod
+    def needed(raw: bytes, *, has_findings: bool) -> bool:
+        """Whether an event may hold anything to mask, from its JSON text and whether anything was found in it.
+
+        Nothing unhashed can stand where a hash belongs, and nothing personal where it has no place, without a finding.
+        """
+        return has_findings or b"@" in raw or b"%40" in raw or b"+" in raw
 
     def mask(self, event: Any) -> Any:
         """The event as it may be kept."""
@@ -56,9 +59,18 @@ class Masker:
             return [self._value(one, field, depth - 1) for one in value] if depth else MASK
         if isinstance(value, dict):
             return self._object(value, field, depth) if field.kind == "object" and depth else MASK
+        if field.kind == "object":
+            return value if is_nothing(value) else MASK
         if field.hash:
             return _hash(value, field)
+        if field.never_hash and field.cleaned and not _has_its_form(value, field):
+            return MASK
         return _text(value) if isinstance(value, str) else value
+
+
+def _has_its_form(value: Any, field: Field) -> bool:
+    """Whether a person's parameter that is sent in the clear is what it should be, and not another one by mistake."""
+    return is_nothing(value) or field.preparer()(value, Context(0.0)) is not None
 
 
 def _hash(value: Any, field: Field) -> Any:
@@ -80,7 +92,9 @@ def _free(value: Any, parent: Field, depth: int) -> Any:
 
 
 _WORDS: Final = re.compile(
-    r"e.?mail|(first|last|full|sur).?name|phone|mobile|birth|^dob$|^address|street|^ssn$|password|^zip|postal", re.I
+    r"e.?mail|(first|last|full|sur).?name|phone|mobile|^tel|birth|^dob$|^address|street|^ssn$|password|^zip|postal"
+    r"|^(em|ph|fn|ln)$",
+    re.I,
 )
 
 
