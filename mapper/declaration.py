@@ -16,7 +16,6 @@ from .request import FORMATS
 Rules = dict[str, Any]
 
 LEVELS: Final = ["error", "warning", "off"]
-SCALAR: Final = ["string", "integer", "float", "boolean"]
 CODES: Final = ["integer", "string", "list"]
 
 

@@ -84,7 +84,6 @@ class Destination:
     limited: Mapping[str, Any]
     twin: Twin | None
     fingerprint: str
-    docs: tuple[str, ...] = ()
     _labels: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -217,7 +216,6 @@ def _assembled(said: Declared) -> Destination:
         limited=MappingProxyType(parts.read_limited()),
         twin=parts.read_twin(),
         fingerprint=sha256(json.dumps(value, sort_keys=True).encode()).hexdigest(),
-        docs=tuple((value.get("sources") or {}).values()),
         _labels=MappingProxyType(dict(_labels(events))),
     )
     problems = parts.problems or list(_foreign(said, destination))

@@ -10,13 +10,11 @@ import random
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from ..errors import MapperError
 from . import replies
 from .replies import Reply
-
-Stage = Literal["before", "after"]
 
 KINDS: Final[Mapping[str, str]] = {
     "latency": "the answer comes late, by so many seconds",
@@ -34,9 +32,6 @@ KINDS: Final[Mapping[str, str]] = {
     "html": "a proxy answers with a page; nothing is stored",
     "short": "events are taken, but events_received is one too low",
 }
-
-AFTER: Final = frozenset({"usage", "cut-after", "truncated", "short"})
-"""Faults that strike after the events were stored."""
 
 HEADER: Final = "x-sandbox-fault"
 _SECONDS: Final = {"latency": 1.0}
