@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import mapper
@@ -55,6 +56,20 @@ def sandbox() -> Iterator[Sandbox]:
     """A sandbox that stays up for the whole session."""
     with running() as up:
         yield up
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Sandbox]:
+    """A sandbox of the file's own, whose clock stands still at NOW."""
+    with running(clock=lambda: NOW) as up:
+        yield up
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[httpx.Client]:
+    """A client of the file's own."""
+    with httpx.Client(trust_env=False, timeout=20) as client:
+        yield client
 
 
 @pytest.fixture

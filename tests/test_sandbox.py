@@ -18,18 +18,6 @@ from .test_rules import SPECS as RULE_SPECS
 from .test_rules import document, put, specs, spelled, take
 
 
-@pytest.fixture(scope="module")
-def http() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False, timeout=20) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def standing() -> Iterator[Sandbox]:
-    with running(clock=lambda: float(NOW)) as up:
-        yield up
-
-
 @pytest.mark.parametrize("case", cases("requests"), ids=lambda case: case["title"])
 def test_a_request_is_answered(case: dict[str, Any], standing: Sandbox, http: httpx.Client) -> None:
     standing.clear()

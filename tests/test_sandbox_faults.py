@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,6 @@ from .sandbox_requests import NOW, SPECS, cases, event, post
 
 Compile = Callable[..., mapper.Program]
 TWO = {"json": {"data": ["$event", "$event"]}}
-
-
-@pytest.fixture(scope="module")
-def http() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False, timeout=20) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def standing() -> Iterator[Sandbox]:
-    with running(clock=lambda: float(NOW)) as up:
-        yield up
 
 
 def set_by_header(sandbox: Sandbox, fault: str) -> dict[str, Any]:

@@ -24,12 +24,6 @@ def endpoints() -> Iterator[dict[bool, Sandbox]]:
         yield {False: plain, True: strict}
 
 
-@pytest.fixture(scope="module")
-def http() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False) as client:
-        yield client
-
-
 def errors(case: dict[str, Any]) -> set[str]:
     """The rules for which a request is refused: those that Meta tells only later, too, by a strict sandbox."""
     level = "" if case.get("strict") else "error "

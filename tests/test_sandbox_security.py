@@ -6,7 +6,6 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -18,21 +17,9 @@ from mapper.sandbox import Sandbox, running
 from mapper.sandbox.guard import host_name
 from mapper.sandbox.page import POLICY
 
-from .sandbox_requests import EVENT, NOW, event, post
+from .sandbox_requests import EVENT, event, post
 
 ESCAPES = "\x1b[31mred\x1b]8;;http://evil.example\x07\u202e\x9b<script>alert(1)</script>\"'&{{7*7}}"
-
-
-@pytest.fixture(scope="module")
-def http() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False, timeout=20) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def standing() -> Iterator[Sandbox]:
-    with running(clock=lambda: float(NOW)) as up:
-        yield up
 
 
 @pytest.mark.parametrize(
