@@ -110,17 +110,24 @@ def read(path: str | Path) -> Document:
         raise MappingError([Problem(nowhere, "no-such-file", "there is no such file", "Check its name.")]) from None
     except OSError as error:
         raise MappingError([Problem(nowhere, "unreadable", f"the file cannot be read: {error.strerror}")]) from None
+    return load(decoded(data, file), file)
+
+
+def decoded(data: bytes, file: str) -> str:
+    """The text of a file.
+
+    raises  MappingError if it is too large, or no UTF-8
+    """
     if len(data) > MAX_BYTES:
-        raise MappingError([Problem(nowhere, "too-large", "the file is larger than 1 MiB", _SPLIT)])
+        raise MappingError([Problem(Span(file, 1, 1, 2), "too-large", "the file is larger than 1 MiB", _SPLIT)])
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = Lines.of(error.object[: error.start].decode("utf-8-sig"), file)
         place = before.starts[-1] + len(before.texts[-1])
         hint = "Save the file as UTF-8."
         problem = Problem(before.span(place, place + 1), "not-utf-8", "this byte is not UTF-8", hint)
         raise MappingError([problem]) from None
-    return load(text, file)
 
 
 def load(text: str, file: str) -> Document:

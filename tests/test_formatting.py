@@ -182,3 +182,40 @@ def test_the_command(tmp_path: Path) -> None:
     assert run("fmt", "m.yaml", cwd=tmp_path).returncode == 0
     assert path.read_text() == SMALL
     assert run("fmt", "--check", "m.yaml", cwd=tmp_path).returncode == 0
+
+
+def test_editors_pipe_a_file_through(tmp_path: Path) -> None:
+    odd = SMALL.replace("  ", "    ").encode()
+    found = run("fmt", "-", cwd=tmp_path, stdin=odd)
+    assert (found.returncode, found.stdout.decode(), found.stderr) == (0, SMALL, b"")
+    assert run("fmt", "-", cwd=tmp_path, stdin=SMALL.encode()).stdout.decode() == SMALL
+    checked = run("fmt", "--check", "-", cwd=tmp_path, stdin=odd)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (1, b"", b"would change standard input\n")
+    wrong = run("fmt", "-", cwd=tmp_path, stdin=b"events: [")
+    assert (wrong.returncode, wrong.stdout) == (2, b"")
+    assert wrong.stderr.startswith(b"standard input:1:")
+    assert run("fmt", "-", cwd=tmp_path, stdin=b"a: \xff").returncode == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_difference_is_what_patch_takes(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text(SMALL.replace("  ", "    "))
+    plain = run("fmt", "--diff", "m.yaml", cwd=tmp_path).stdout
+    assert plain.startswith(b"--- m.yaml\n+++ m.yaml (formatted)\n@@ -")
+    coloured = run("fmt", "--diff", "m.yaml", cwd=tmp_path, FORCE_COLOR="1", NO_COLOR="", TERM="xterm").stdout
+    assert b"\x1b[31m-" in coloured
+    assert b"\x1b[32m+" in coloured
+    assert re.sub(rb"\x1b\[[0-9;]*m", b"", coloured) == plain
+
+
+def test_a_link_stays_a_link_and_permissions_stay(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.yaml", tmp_path / "link.yaml"
+    real.write_text(SMALL.replace("  ", "    "))
+    real.chmod(0o600)
+    link.symlink_to(real)
+    assert run("fmt", "link.yaml", cwd=tmp_path).returncode == 0
+    assert link.is_symlink()
+    assert real.read_text() == SMALL
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.yaml", "real.yaml"]
