@@ -159,4 +159,5 @@ def _show(problems: list[Problem], form: str, good: int, count: int) -> None:
         if problems:
             click.echo(diagnostics.render(problems, colour=coloured(sys.stdout)))
         if good:
-            say(f"{good} of {count} mapping{'s' if count > 1 else ''} can be used.")
+            said = f"{good} of {count} mappings" if good < count else f"{count} mapping{'s' if count > 1 else ''}"
+            say(f"{said} can be used.")
