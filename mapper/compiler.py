@@ -173,6 +173,7 @@ class Compiler:
             "int": int,
             "float": float,
             "str": str,
+            "len": len,
             "strip": str.strip,
             "append": list.append,
             **RUNTIME,

@@ -103,7 +103,7 @@ class Field:
         prepare = cleaning.prepare(self.cleaning, options, self.path)
         if self.never_hash and self.kind == "text":
             prepare = _unhashed(prepare, self.path)
-        return cleaning.shortened(self.cleaning, options, prepare)
+        return cleaning.shortened(self.cleaning, options, prepare, self.path)
 
     def walk(self) -> Iterator[Field]:
         """This parameter and all below it, parents first."""

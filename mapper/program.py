@@ -23,17 +23,24 @@ from .compiler import DROPPED, IGNORED, LIMITED, Compiled, Transform, compile_ma
 from .destination import Destination, Rule
 from .errors import MapperError, Problem, RecordError, Span
 from .glances import Glance, Times, compile_glance, compile_times
-from .lanes import Lane, may_name_somebody
 from .mapping import SampleSpec
 from .matching import MatchKeys
+from .personal import may_name_somebody
 from .projection import label, reads, walk_paths
 from .refusal import place_of
 from .results import BY_CONSENT, BY_RULE, NO_EVENT, NOT_AN_OBJECT, Dropped, Event, Refusal, Replay, Result, unreadable
 from .trees import Place
 from .values import Context, Undecided
+from .writing import ShortWay, compile_short_way
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+
+_WARM = 64
+"""Records of one input after which it is worth while to compile the short way."""
+
+_FUTILE = 0.5
+"""Where a larger share of the records has to go the long way all the same, the short one is not tried."""
 
 _TELLING, _MOST = 32, 0.6
 """Where a larger share of so many records is ignored, a glance at the next ones saves more than it costs."""
@@ -50,7 +57,6 @@ class Program:
         self.match_keys = MatchKeys(compiled.destination)
         self._needs_object = compiled.projection.is_full
         self._ignores_most = False
-        self._lanes = tuple(Lane.of(transform, compiled.destination, self.match_keys) for transform in self._transforms)
 
     @property
     def destination(self) -> Destination:
@@ -155,7 +161,8 @@ class Program:
         fixed = None if now is None else _seconds(now)
         context = Context(0.0 if fixed is None else fixed, shift)
         glance = self._glance if self._ignores_most else None
-        count = ignored = 0
+        short = None
+        count = ignored = missed = 0
         for line in lines:
             count += 1
             if fixed is None:
@@ -168,15 +175,30 @@ class Program:
                     ignored += 1
                     yield unwanted
                     continue
-            try:
-                result = self._projected(line, context)
-            except Undecided:
-                result = self._map(line, context)
+            if short is not None and type(line) is bytes:
+                result = short(line, context)
+                if result is not None:
+                    if result.reason:
+                        ignored += 1
+                    yield result
+                    continue
+                context.reset()
+                missed += 1
+                if missed > count * _FUTILE:
+                    short = None
+            elif count == _WARM and not shift:
+                short = self._short_way
+            result = self._map(line, context)
             if result.reason:
                 ignored += 1
             yield result
         if count >= _TELLING:
             self._ignores_most = ignored > count * _MOST
+
+    @cached_property
+    def _short_way(self) -> ShortWay | None:
+        """From a line to its events at once, for what is usual; None if the mapping has none."""
+        return compile_short_way(self._compiled, self.match_keys)
 
     def _map(self, record: dict[str, Any] | bytes | str, context: Context) -> Result:
         try:
@@ -214,36 +236,13 @@ class Program:
         return self._through(data, context, line, limited)
 
     def _through(self, data: Any, context: Context, line: bytes, limited: bool) -> Result:
-        """A record through all events. The common case, one event and nothing odd about it, takes the short way."""
-        first: Event | None = None
-        made: _Made | None = None
-        for function, lane in self._lanes:
-            if made is None and function is not None:
-                try:
-                    event = function(data, context)
-                except RecordError as error:
-                    made = _Made(context, line, first, limited)
-                    transform = lane.transform
-                    made.problems.append(made.failed(transform.key, error, self._compiled, transform.parameters))
-                    context.reset()
-                    continue
-                if event is None:
-                    if context.warnings:
-                        context.reset()
-                    continue
-                if first is None and type(event) is dict and not limited:
-                    first = lane.finished(event, context)
-                    if first is not None:
-                        continue
-                made = _Made(context, line, first, limited)
-                self._finish(lane.transform, event, made)
-                context.reset()
-            else:
-                made = made or _Made(context, line, first, limited)
-                self._transform(lane.transform, data, made)
-        if made is not None and (made.events or made.problems):
-            return Result(made.events, made.problems, made.warnings)
-        return NO_EVENT if first is None else Result((first,))
+        """A record through all events."""
+        made = _Made(context, line, limited)
+        for transform in self._transforms:
+            self._transform(transform, data, made)
+        if not made.events and not made.problems:
+            return NO_EVENT
+        return Result(tuple(made.events), tuple(made.problems), tuple(made.warnings))
 
     def _transform(self, transform: Transform, data: Any, made: _Made) -> None:
         context = made.context
@@ -334,11 +333,11 @@ class _Made:
 
     __slots__ = ("context", "events", "limited", "line", "problems", "warnings")
 
-    def __init__(self, context: Context, line: bytes, first: Event | None = None, limited: bool = False) -> None:
+    def __init__(self, context: Context, line: bytes, limited: bool = False) -> None:
         self.context = context
         self.line = line
         self.limited = limited
-        self.events: list[Event] = [] if first is None else [first]
+        self.events: list[Event] = []
         self.problems: list[Refusal] = []
         self.warnings: list[Dropped] = []
 

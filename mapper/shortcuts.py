@@ -73,7 +73,14 @@ class Shortcuts(Rewriter):
 
     def _prepared(self, node: ast.Call, template: ast.expr) -> ast.expr:
         """The preparation of a parameter, in place for a value of the usual kind."""
-        filled = _Filled(self._name(), node).visit(nodes.copied(template))
+        assert isinstance(node.func, ast.Name)
+        by = self._functions[node.func.id].by
+        if callable(by):
+            self._functions[f"by_{node.func.id}"] = by
+            decided: ast.expr = nodes.name(f"by_{node.func.id}")
+        else:
+            decided = ast.Constant(by)
+        filled = _Filled(self._name(), node, decided).visit(nodes.copied(template))
         return instead(filled, node)
 
     def _operated(self, node: ast.Call, function: str) -> ast.expr:
@@ -103,11 +110,13 @@ class Shortcuts(Rewriter):
 
 
 class _Filled(Rewriter):
-    """A template with the temporary's name for ``q``, the value for ``VALUE``, and the long way for ``LONG``."""
+    """A template with the temporary's name for ``q``, the value for ``VALUE``, the long way for ``LONG``, and what
+    decides for ``BY``."""
 
-    def __init__(self, temporary: str, node: ast.Call) -> None:
+    def __init__(self, temporary: str, node: ast.Call, by: ast.expr) -> None:
         self._temporary = temporary
         self._node = node
+        self._by = by
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id == "VALUE":
@@ -115,6 +124,8 @@ class _Filled(Rewriter):
         if node.id == "LONG":
             temporary = ast.Name(self._temporary, ast.Load())
             return ast.copy_location(ast.Call(self._node.func, [temporary, self._node.args[1]], []), self._node)
+        if node.id == "BY":
+            return self._by
         return ast.Name(self._temporary, node.ctx) if node.id == "q" else node
 
 
@@ -124,6 +135,8 @@ def _template(source: str) -> ast.expr:
 
 _PREPARED: Final = {
     "text": _template(f"(strip(q, {BLANKS!r}) or None) if type((q := VALUE)) is str else LONG"),
+    "short text": _template(f"(strip(q, {BLANKS!r}) or None) if type((q := VALUE)) is str and len(q) <= BY else LONG"),
+    "matching": _template("q if type((q := VALUE)) is str and BY(q) is not None else LONG"),
     "number": _template("q if type((q := VALUE)) is int and 0 <= q < 9223372036854775808 else LONG"),
     "amount": _template(
         "q if type((q := VALUE)) is float and 0.0 <= q < 10000000000000.0 and (q * 100 + 0.5) // 1 / 100 == q else LONG"

@@ -132,7 +132,7 @@ def test_the_steps_come_to_what_the_compiled_mapping_makes(name: str) -> None:
 def test_every_kind_of_parameter(compiled: Compile) -> None:
     program = compiled(WIDE)
     explanation = explain(program, WHOLE, NOW)
-    assert explanation.result.problems == []
+    assert explanation.result.problems == ()
     for key, count in (("Purchase", 1), ("Search", 1)):
         events = [one for one in explanation.result.events if one.key == key]
         assert len(events) == count

@@ -20,7 +20,7 @@ from . import people, plain, quick
 from .people import BLANKS, WORDS_FOR_NOTHING, Rule
 from .unusable import CODES, DoubtfulError, UnusableError
 
-__all__ = ["CODES", "Cleaning", "Prepare", "declare", "prepare", "shortened"]
+__all__ = ["CODES", "Cleaning", "Prepare", "declare", "prepare", "remembered", "shortened"]
 
 Prepare = Callable[..., Any]
 """``(value, context, companion=None)`` -> what is sent, or None if there is nothing (usable)."""
@@ -31,6 +31,7 @@ _MD5: Final = re.compile(r"[0-9a-f]{32}", re.IGNORECASE | re.ASCII)
 _NOTHING: Final = sha256(b"").hexdigest()
 _NO_OPTIONS: Final[Mapping[str, Any]] = {}
 _MEMO_SIZE: Final = 8192
+_ANY_LENGTH: Final = 1 << 62
 
 _PEOPLE: Final[dict[str, Rule]] = {
     "email": people.email,
@@ -46,6 +47,8 @@ _MADE: Final = frozenset({"phone", "birth_date"})
 """Rules that are made anew for the options of each parameter."""
 _MEMOISED: Final = frozenset({"name", "gender", "city", "state", "postal_code", "country"})
 """Few different values, seen again and again: a look-up instead of cleaning and hashing."""
+_REPEATED: Final = frozenset({"currency", "user_agent"})
+"""The same, for what is not hashed."""
 _INTEGERS: Final = frozenset({"phone", "birth_date", "external_id"})
 
 _STEPS: Final[dict[str, Callable[[Mapping[str, Any]], plain.Check]]] = {
@@ -122,17 +125,25 @@ def prepare(
     step = _STEPS.get(cleaning.step) or _KINDS.get(cleaning.kind) or plain.text
     check = step(cleaning.said)
     if step is plain.text and not cleaning.many:
-        return _text(check, path)
+        return _text(check, cleaning.said, path)
     if cleaning.kind == "any":
         return _checked(check, path)
     return _several(_checked(check, path), path) if cleaning.many else _checked(check, path)
 
 
-def shortened(cleaning: Cleaning, options: Mapping[str, Any], whole: Prepare) -> Prepare:
+def shortened(cleaning: Cleaning, options: Mapping[str, Any], whole: Prepare, path: str = "") -> Prepare:
     """What ``prepare`` gave, with the common case before it where there is one."""
     if cleaning.many is not cleaning.hashed:
         return whole
-    return quick.quick(cleaning.step or cleaning.kind, cleaning.said, options, whole)
+    made = quick.quick(cleaning.step or cleaning.kind, cleaning.said, options, whole)
+    if cleaning.step in _MEMOISED or cleaning.step in _REPEATED:
+        made.__dict__["remembered"] = f"{path} {dict(options)}"
+    return made
+
+
+def remembered(prepare: Any) -> str | None:
+    """A name for what a function of ``shortened`` does, if few different values come to it again and again."""
+    return getattr(prepare, "remembered", None)
 
 
 # Plain values
@@ -166,18 +177,19 @@ def _checked(check: plain.Check, path: str) -> Prepare:
     return one
 
 
-def _text(check: plain.Check, path: str) -> Prepare:
+def _text(check: plain.Check, said: Mapping[str, Any], path: str) -> Prepare:
     """Plain text, the commonest kind of all, without a detour."""
     slow = _checked(check, path)
-    if check.__name__ != "plain":
+    if said.get("allowed"):
         return slow
+    longest = int(said.get("max_length") or _ANY_LENGTH)
 
     def text(value: Any, context: Context, companion: Any = None) -> Any:
-        if type(value) is str:
+        if type(value) is str and len(value) <= longest:
             return value.strip(BLANKS) or None
         return None if value is None else slow(value, context)
 
-    return quick.marked(text, "text")
+    return quick.marked(text, "text" if longest == _ANY_LENGTH else "short text", longest)
 
 
 # Hashed values

@@ -56,9 +56,13 @@ def quick(step: str, said: Mapping[str, Any], options: Mapping[str, Any], whole:
     return make(whole)
 
 
-def marked(prepare: Prepare, shortcut: str) -> Prepare:
-    """Say of a function that generated code may decide its common case in place (see ``shortcuts``)."""
+def marked(prepare: Prepare, shortcut: str, by: Any = None) -> Prepare:
+    """Say of a function that generated code may decide its common case in place (see ``shortcuts``).
+
+    by   what it is decided by, where the name does not say it all: a length, a function
+    """
     prepare.__dict__[_SHORTCUT] = shortcut
+    prepare.__dict__["by"] = by
     return prepare
 
 
@@ -121,7 +125,7 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[Whole], Prepare]:
                 return value
             return whole(value, context, companion)
 
-        return matching
+        return marked(matching, "matching", fits)
 
     return make
 
@@ -151,7 +155,7 @@ def _moment(whole: Whole) -> Prepare:
             return value + int(context.shift)
         return whole(value, context, companion)
 
-    return moment
+    return marked(moment, "moment")
 
 
 _MAKERS: Final[Mapping[str, Callable[[Whole], Prepare]]] = {
