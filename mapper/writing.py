@@ -28,10 +28,10 @@ import msgspec
 from .compiler import DROPPED, IGNORED, SEND, Compiled, Transform
 from .destination import Destination
 from .errors import RecordError
+from .fusing import Member, Rewriting, function
 from .matching import MatchKeys
 from .personal import may_name_somebody
 from .results import BY_CONSENT, BY_RULE, NO_EVENT, Event, Result
-from .fusing import Member, Rewriting, function
 from .rules import Rule
 from .values import Context, Undecided
 

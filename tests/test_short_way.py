@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 
 import mapper
-from mapper.results import Result
 from mapper.fusing import Rewriting
+from mapper.results import Result
 from mapper.values import Context
 from mapper.writing import _Fragments, compile_short_way
 
