@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
 import mapper
 from mapper.cleaning import CODES
 from mapper.cleaning.options import OPTIONS
+from mapper.cli.main import VERBS, group
 from mapper.expression import CODES as EXPRESSION_CODES
 from mapper.mapping import EVENT_RULES, RULES, TABLE_RULES
 from mapper.schema import CODES as SCHEMA_CODES
@@ -206,6 +208,56 @@ def test_the_page_of_keys_is_up_to_date() -> None:
         page.write_text(f"{head}{mark}\n{keys()}", encoding="utf-8")
         generated = f"\n{keys()}"
     assert generated == f"\n{keys()}", "run the tests with MAPPER_WRITE_DOCS=1"
+
+
+def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    """A command and those below it, each with its whole name."""
+    if not isinstance(command, click.Group):
+        yield name, command
+        return
+    context = click.Context(command)
+    for inner in command.list_commands(context):
+        found = command.get_command(context, inner)
+        assert found is not None
+        yield from commands(found, f"{name} {inner}")
+
+
+def spelt(argument: click.Argument) -> str:
+    name = (argument.metavar or argument.name or "").upper() + ("..." if argument.nargs < 0 else "")
+    return name if argument.required else f"[{name}]"
+
+
+def options() -> str:
+    """What each command does and the options that it takes, from the command itself."""
+    parts: list[str] = []
+    for name, command in commands(group, "mapper"):
+        context = click.Context(command)
+        taken = [f" {spelt(one)}" for one in command.params if isinstance(one, click.Argument)]
+        said = [" ".join(part.split()) for part in (command.help or "").split("\n\n") if not part.startswith("\b")]
+        parts.append(f"### {name}\n\n`{name}{''.join(taken)}`\n\n{said[0]}\n")
+        rows = []
+        for option in command.params:
+            record = option.get_help_record(context) if isinstance(option, click.Option) else None
+            if record is not None:
+                written, about = (text.replace("|", "\\|") for text in (record[0], option.help or ""))
+                about += " Required." if option.required else ""
+                about += f" By default {option.default}." if option.show_default else ""
+                rows.append(f"| `{written}` | {about} |")
+        if rows:
+            parts.append("\n".join(["| option | meaning |", "| --- | --- |", *rows]) + "\n")
+    return "\n".join(parts)
+
+
+def test_the_page_of_the_command_has_every_option() -> None:
+    page = ROOT / "docs" / "command.md"
+    head, mark, generated = page.read_text(encoding="utf-8").partition("<!-- generated -->\n")
+    if os.environ.get("MAPPER_WRITE_DOCS"):
+        page.write_text(f"{head}{mark}\n{options()}", encoding="utf-8")
+        generated = f"\n{options()}"
+    assert generated == f"\n{options()}", "run the tests with MAPPER_WRITE_DOCS=1"
+    for name, about in VERBS.items():
+        line = f"mapper {name}".ljust(22) + about[0].lower() + about[1:].removesuffix(".")
+        assert f"\n{line}\n" in head
 
 
 def test_the_readme_gives_the_two_commands() -> None:
