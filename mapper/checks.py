@@ -17,7 +17,8 @@ from .errors import Problem
 from .lowered import Expression, Expressions, variables
 from .mapping import EventSpec, MappingSpec
 from .parameters import Builder
-from .parts import Requirement
+from .parts import Requirement, names_field
+from .projection import PathNode
 from .rules import ABSENT
 from .scope import MISSING
 from .trees import COPIED, Branch, Items, Leaf, Loop, ParameterSpec, Place
@@ -239,6 +240,21 @@ def _personal_data(builder: Builder, destination: Destination, problems: list[Pr
                 problems.append(parameter.place.problem("personal-data", message, hint))
 
 
+def plain_texts(builder: Builder, root: PathNode, destination: Destination, problems: list[Problem]) -> None:
+    """Texts that were meant as fields: ``order.id`` as an id, or where the mapping reads other fields of ``order``."""
+    for parameter in builder.parameters:
+        value = parameter.place.value
+        if not parameter.literal or not isinstance(value, str) or not names_field(value):
+            continue
+        is_id = parameter.path == destination.roles.id
+        if is_id or value.strip().partition(".")[0] in root.find().children:
+            message = f"{parameter.path} is the text {value.strip()[:60]!r}, the same for every record"
+            if is_id:
+                message += f", so {destination.title} takes all such events for one"
+            hint = f'For the field of the record write "{{{{ {value.strip()[:60]} }}}}".'
+            problems.append(Problem(parameter.place.span(), "plain-text", message, hint, "warning"))
+
+
 def whole_mapping(
     spec: MappingSpec,
     destination: Destination,
@@ -247,6 +263,10 @@ def whole_mapping(
     problems: list[Problem],
 ) -> None:
     """Checks that need all events at once."""
+    for document in spec.documents:
+        _secrets(document, (), document.value, problems)
+    if spec.problems:
+        return  # what is left out may be what was asked for
     if not spec.events:
         hint = "Add 'events:' with at least one event."
         problems.append(Problem(spec.document.span(()), "no-events", "the mapping declares no event", hint))
@@ -261,8 +281,6 @@ def whole_mapping(
         if f"d_{index}" not in used:
             hint = f"Take it away, or look it up: key | lookup('{name}')."
             problems.append(Problem(place.key_span(), "unused-table", f"nothing uses table '{name}'", hint, "warning"))
-    for document in spec.documents:
-        _secrets(document, (), document.value, problems)
 
 
 _SECRET = re.compile(r"EAA[A-Za-z0-9]{20,}|access_token=[^&\s{]{8,}|(?:Bearer|Basic)\s+[A-Za-z0-9._~+/-]{16,}=*")

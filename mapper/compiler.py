@@ -109,7 +109,7 @@ def compile_mapping(spec: MappingSpec, *, full: bool = False, lenient: bool = Fa
     lenient  an event comes out with what it has, even if something required is empty
     raises   MappingError with everything that is wrong
     """
-    problems: list[Problem] = []
+    problems = list(spec.problems)
     destination = _destination(spec, problems)
     compiler = Compiler(spec, destination, problems)
     if lenient:
@@ -187,6 +187,8 @@ class Compiler:
                 self.expressions.declare(name, place)
         gate = self.gate()
         drafts = [draft for draft in map(self._event, self.spec.events) if draft is not None]
+        for draft in drafts:
+            checks.plain_texts(draft.builder, self.root, self.destination, self.problems)
         checks.whole_mapping(self.spec, self.destination, self.expressions, self.trees_of(gate, drafts), self.problems)
         if any(problem.level == "error" for problem in self.problems):
             raise MappingError(sorted(set(self.problems)))

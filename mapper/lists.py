@@ -88,6 +88,21 @@ class ListBuilding(Building):
             return Part(nodes.call(prepare, nodes.name(target), nodes.name("ctx")), statements, paths=paths)
         return Part(nodes.name(target), statements, gathers=True, paths=paths)
 
+    def _is_broken_loop(self, spec: Branch, known: Field) -> bool:
+        """Whether an object can only be a loop of which one of the two keys is missing or misspelt."""
+        has = {"for", "each"} & spec.children.keys()
+        if len(has) != 1 or not known.many or known.kind == "any":
+            return False
+        (lacking,) = {"for", "each"} - has
+        close = difflib.get_close_matches(
+            lacking, [key for key in spec.children if key not in ("for", "each", "if")], 1
+        )
+        span = spec.children[close[0]].place.key_span() if close else spec.place.span()
+        message = f"a loop needs '{lacking}'" + (f", not '{close[0]}'" if close else "")
+        hint = "Write what each item gives below 'each'." if lacking == "each" else "Write: for: item in order.lines."
+        self.problems.append(Problem(span, "missing-key", message, hint))
+        return True
+
     def _each_scalar(
         self, spec: Loop, known: Field, scope: Scope, target: str
     ) -> tuple[list[ast.stmt], tuple[Path, ...]]:

@@ -8,13 +8,13 @@ destination, and no expression is parsed yet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from . import schema
-from .document import Document
+from .document import Document, KeyPath
 from .document import read as read_document
 from .errors import MappingError, Problem
 from .trees import Branch, ParameterSpec, Place, merged, read_parameter
@@ -165,17 +165,20 @@ class MappingSpec:
     events: tuple[EventSpec, ...]
     tests: tuple[Place, ...]
     samples: tuple[SampleSpec, ...]
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with it, if the rest can be looked at nevertheless: it is left out here."""
 
 
 def read_mapping(document: Document) -> MappingSpec:
     """Read a mapping and its includes.
 
-    raises  MappingError with every problem of every file that can be found without the destination
+    raises  MappingError with every problem of every file that can be found without the destination, if they leave
+            nothing that could be looked at further
     """
     reader = _Reader(Path(document.file).parent)
     reader.read(document, ())
     if reader.problems:
-        raise MappingError(reader.problems)
+        raise MappingError([*reader.problems, *reader.passed])
     return reader.spec(document)
 
 
@@ -185,6 +188,7 @@ class _Reader:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.problems: list[Problem] = []
+        self.passed: list[Problem] = []
         self.documents: list[Document] = []
         self.sections: dict[str, dict[str, Place]] = {k: {} for k in ("tables", "let", "rules", "events")}
         self.defaults: dict[str, ParameterSpec] = {}
@@ -200,10 +204,10 @@ class _Reader:
             hint = "Start with 'version: 1', 'destination: meta' and 'events:'."
             self.problems.append(Problem(span, "wrong-type", "a mapping file is an object of keys", hint))
             return
-        found = [p for p in schema.check(document, RULES) if not _is_extension(p, document)]
-        self.problems += found
+        document, found, is_usable = _usable(document)
         self.documents.append(document)
-        if found:
+        (self.passed if is_usable else self.problems).extend(found)
+        if not is_usable:
             return
         top = Place(document, ())
         path = Path(document.file).resolve()
@@ -295,6 +299,7 @@ class _Reader:
             events=events,
             tests=tuple(self.tests),
             samples=tuple(self.samples),
+            problems=tuple(self.passed),
         )
 
     def _event(self, key: str, place: Place) -> EventSpec:
@@ -322,6 +327,35 @@ def inside(root: Path, path: Path) -> Path | None:
 def _drawn(above: tuple[Path, ...], again: Path) -> str:
     names = [path.name for path in above[above.index(again) :]] + [again.name]
     return "files include each other: " + " -> ".join(names)
+
+
+def _usable(document: Document) -> tuple[Document, list[Problem], bool]:
+    """A document without what is wrong in it, the problems, and whether what is left is worth a look: if so, what else
+    is wrong is reported as well, and nothing that is only missing because it was left out."""
+    found = [one for one in schema.faults(document, RULES) if not _is_extension(one[1], document)]
+    value = document.value
+    is_usable = isinstance(value, dict)
+    for path, problem in found:
+        is_unknown = problem.code == "unknown-key"
+        if path[:1] == ("events",) and len(path) > 1:
+            event = document.value["events"][path[1]]
+            value = _without(value, path if is_unknown and "parameters" in event else path[:2])
+        elif path[:1] in (("tests",), ("samples",)):
+            value = _without(value, path[:1])
+        elif len(path) == 1 and is_unknown and not isinstance(document.value[path[0]], dict | list):
+            value = _without(value, path)
+        else:
+            is_usable = False
+    return replace(document, value=value) if found else document, [problem for _, problem in found], is_usable
+
+
+def _without(value: Any, path: KeyPath) -> Any:
+    """A value without what stands at a path."""
+    if not isinstance(value, dict) or path[0] not in value:
+        return value
+    if len(path) == 1:
+        return {key: part for key, part in value.items() if key != path[0]}
+    return {**value, path[0]: _without(value[path[0]], path[1:])}
 
 
 def _is_extension(problem: Problem, document: Document) -> bool:

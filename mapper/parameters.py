@@ -15,7 +15,7 @@ from .destination import Field
 from .errors import Problem
 from .lists import ListBuilding
 from .lowered import Expression
-from .parts import Part, Requirement, Whole, long_form, placed
+from .parts import Part, Requirement, Whole, long_form, names_field, placed
 from .projection import Path
 from .scope import MISSING, Scope
 from .shaping import copier, shaper
@@ -221,6 +221,8 @@ class Builder(ListBuilding):
     def parameter(self, spec: ParameterSpec, known: Field, scope: Scope) -> Part | None:
         """One declared parameter, or None if it says nothing or is wrong (the problem is noted)."""
         if isinstance(spec, Branch):
+            if self._is_broken_loop(spec, known):
+                return None
             long = long_form(spec, known)
             if long is not None:
                 return self.leaf(long, known, scope)
@@ -254,7 +256,9 @@ class Builder(ListBuilding):
         if spec.condition is not None:
             condition = self.expressions.condition(spec.condition, scope)
         literal = self.declare(known, spec, expression)
-        if literal and known.kind != "time" and condition is None and known.companion is None:
+        if literal and known.kind == "time":
+            self._fit(expression.constant, spec, known)
+        elif literal and condition is None and known.companion is None:
             return self._literal(expression.constant, spec, known)
         if not known.is_leaf:
             if literal:
@@ -299,18 +303,25 @@ class Builder(ListBuilding):
             if is_empty(value):
                 return None
             return self._wrong(spec, known, "a single value")
-        context = Context(0.0)
-        prepared = known.preparer(spec.options)(value, context)
-        if context.warnings or (prepared is None and not is_empty(value)):
-            code = context.warnings[0][0] if context.warnings else "bad-value"
-            message = f"{known.path} cannot take this value: {CODES.get(code, code)}"
-            hint = f"{known.about}" if not known.allowed else f"It is one of: {', '.join(map(str, known.allowed))}."
-            self.problems.append(Problem(spec.place.span(), "bad-literal", message, hint))
-            return None
+        prepared = self._fit(value, spec, known)
         if prepared is None:
             return None
         self.literals[known.path] = prepared
         return Part(constant=prepared)
+
+    def _fit(self, value: Any, spec: Leaf, known: Field) -> Any:
+        """A value that is written out, prepared; None if it is empty or cannot be sent, which is noted."""
+        context = Context(0.0)
+        prepared = known.preparer(spec.options)(value, context)
+        if not context.warnings and (prepared is not None or is_empty(value)):
+            return prepared
+        code = context.warnings[0][0] if context.warnings else "bad-value"
+        message = f"{known.path} cannot take this value: {CODES.get(code, code)}"
+        hint = f"{known.about}" if not known.allowed else f"It is one of: {', '.join(map(str, known.allowed))}."
+        if isinstance(value, str) and (names_field(value) or (value.isidentifier() and not known.allowed)):
+            hint = f'For the field of the record write "{{{{ {value.strip()} }}}}".'
+        self.problems.append(Problem(spec.place.span(), "bad-literal", message, hint))
+        return None
 
     def _check_options(self, spec: Leaf, known: Field) -> None:
         for option, given in spec.options.items():

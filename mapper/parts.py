@@ -8,10 +8,11 @@ record it reads, so that a refusal can name the one that was empty.
 from __future__ import annotations
 
 import ast
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from . import nodes
 from .destination import Destination, Field, Rule
@@ -20,6 +21,8 @@ from .lowered import Expression, Expressions
 from .projection import Path
 from .scope import MISSING, Scope
 from .trees import Branch, Leaf, ParameterSpec, Place, as_leaf
+
+_FIELD: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +218,11 @@ def long_form(spec: Branch, known: Field) -> Leaf | None:
     if not known.is_leaf or (known.kind == "any" and spec.children.keys() != {"value", "if"}):
         return None
     return as_leaf(spec)
+
+
+def names_field(written: str) -> bool:
+    """Whether a plain text is spelt like a field of the record: ``order.id``, with braces forgotten around it."""
+    return _FIELD.fullmatch(written.strip()) is not None
 
 
 def single(known: Field) -> Field:

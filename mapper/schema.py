@@ -35,17 +35,22 @@ def check(document: Document, rules: Mapping[str, Any], *, path: KeyPath = ()) -
 
     rules    Cerberus rules of the object's keys, each with ``meta: {about, examples}`` beside it or not
     """
+    return sorted({problem for _, problem in faults(document, rules, path=path)})
+
+
+def faults(document: Document, rules: Mapping[str, Any], *, path: KeyPath = ()) -> list[tuple[KeyPath, Problem]]:
+    """The same, each with the path of the value that is wrong; in no particular order."""
     value: Any = document.value
     for step in path:
         value = value[step]
     if not isinstance(value, dict):
         message = f"this is {_kind(value)}, not an object"
-        return [Problem(document.span(path), "wrong-type", message, "Write 'key: value'.")]
+        return [(path, Problem(document.span(path), "wrong-type", message, "Write 'key: value'."))]
     validator = Validator(_bare(rules), allow_unknown=False)
     if validator.validate(value, normalize=False):
         return []
     finder = _Finder(document, path, rules)
-    return sorted({problem for error in validator._errors for problem in finder.problems(error)})
+    return [found for error in validator._errors for found in finder.problems(error)]
 
 
 def _bare(rules: Any) -> Any:
@@ -63,31 +68,33 @@ class _Finder:
     top: KeyPath
     rules: Mapping[str, Any]
 
-    def problems(self, error: Any) -> Iterator[Problem]:
+    def problems(self, error: Any) -> Iterator[tuple[KeyPath, Problem]]:
         """An error, or those inside it, each at its place."""
         if error.is_group_error and error.child_errors:
             for child in error.child_errors:
                 yield from self.problems(child)
             return
         path = (*self.top, *error.document_path)
+        yield path, self._problem(path, error)
+
+    def _problem(self, path: KeyPath, error: Any) -> Problem:
         if error.code == errors.UNKNOWN_FIELD.code:
-            yield self._unknown(path, error.document_path)
-        elif error.code == errors.REQUIRED_FIELD.code:
+            return self._unknown(path, error.document_path)
+        if error.code == errors.REQUIRED_FIELD.code:
             hint = f"Add a line '{path[-1]}:'."
             span = self.document.span(path[:-1], key=True)
-            yield Problem(span, "missing-key", f"{_name(path)} is missing here", hint)
-        elif error.code == errors.BAD_TYPE.code:
-            yield self._wrong_type(path, error)
-        elif error.code == errors.NOT_NULLABLE.code:
+            return Problem(span, "missing-key", f"{_name(path)} is missing here", hint)
+        if error.code == errors.BAD_TYPE.code:
+            return self._wrong_type(path, error)
+        if error.code == errors.NOT_NULLABLE.code:
             span = self.document.span(path, key=True)
-            yield Problem(span, "empty", f"{_name(path)} says nothing", "Give it a value, or take it away.")
-        elif error.code in (errors.UNALLOWED_VALUE.code, errors.UNALLOWED_VALUES.code):
+            return Problem(span, "empty", f"{_name(path)} says nothing", "Give it a value, or take it away.")
+        if error.code in (errors.UNALLOWED_VALUE.code, errors.UNALLOWED_VALUES.code):
             allowed = [str(value) for value in error.constraint]
             close = difflib.get_close_matches(str(error.value), allowed, 1)
             hint = f"Did you mean '{close[0]}'?" if close else f"It is one of: {', '.join(allowed)}."
-            yield Problem(self.document.span(path), "not-allowed", f"{_name(path)} cannot be this", hint)
-        else:
-            yield self._breach(path, error)
+            return Problem(self.document.span(path), "not-allowed", f"{_name(path)} cannot be this", hint)
+        return self._breach(path, error)
 
     def _unknown(self, path: KeyPath, below: KeyPath) -> Problem:
         name, names = str(path[-1]), _siblings(below, self.rules)

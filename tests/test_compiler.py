@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 import mapper
 from mapper import document
 
-CASES: list[dict[str, Any]] = document.read(Path(__file__).parent / "specs" / "compile" / "problems.yaml").value[
-    "cases"
+SPECS = Path(__file__).parent / "specs" / "compile"
+CASES: list[dict[str, Any]] = [
+    one for path in sorted(SPECS.glob("*.yaml")) for one in document.read(path).value["cases"]
 ]
 
 
