@@ -75,6 +75,10 @@ CASES = {
         "let:\n     a: 'one\n       two'\n     b: one\n      two\n     c: \"one\\\n\n            two\"\n",
         "let:\n  a: 'one\n    two'\n  b: one\n    two\n  c: \"one\\\n\n    two\"\n",
     ),
+    "values below their keys": (
+        "let:\n      a:\n            b:\n                  'one'\n            c:\n              - two\n",
+        "let:\n  a:\n    b:\n      'one'\n    c:\n      - two\n",
+    ),
     "blanks and blank lines": ("\n\nversion: 1   \n\n\n\n\nlet: {a: 1}\n\n", "version: 1\n\nlet: {a: 1}\n"),
     "line ends of Windows": ("version: 1\r\nlet:\r\n   a: |\r\n     b\r\n", "version: 1\nlet:\n  a: |\n    b\n"),
     "JSON": ('{\n\t"version": 1,\n\t"let": {"a": 1}}', '{\n\t"version": 1,\n\t"let": {"a": 1}}\n'),

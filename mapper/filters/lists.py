@@ -72,6 +72,7 @@ def reverse(value: Any) -> list[Any]:
 @filter_(
     ("['a', 'A', 'b'] | unique", ["a", "b"]),
     ("[1, true, 1.0] | unique", [1, True]),
+    ("[['a'], ['b'], ['a'], {'p': 1}, {'p': 2}, {'p': 1}] | unique", [["a"], ["b"], {"p": 1}, {"p": 2}]),
     ("[{'p': 1, 'q': 1}, {'p': 1, 'q': 2}] | unique(attribute='p')", [{"p": 1, "q": 1}]),
 )
 def unique(value: Any, case_sensitive: Any = False, attribute: Any = None) -> list[Any]:
