@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mapper
+from mapper.projection import label
 from mapper.specs import run_tests
 
 from .conftest import NOW, ROOT
@@ -183,6 +184,18 @@ def test_an_object_that_comes_out_empty_says_why(tmp_path: Path) -> None:
         ["user_data: user_data is required, and what there is could not be used: "
          "user_data.em (it is not an e-mail address), user_data.ph (it is not a phone number)"],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (("order", "lines"), "order.lines"),
+        (("Order ID",), "record['Order ID']"),
+        (("order", "first line", "sku"), "order['first line'].sku"),
+    ],
+)
+def test_paths_are_said_as_an_author_writes_them(path: tuple[str, ...], said: str) -> None:
+    assert label(path) == said
 
 
 def test_what_an_object_lacks_is_said_once(tmp_path: Path) -> None:
