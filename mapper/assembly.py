@@ -134,7 +134,7 @@ class Assembly:
                 required=one.get("required", False),
                 allowed=tuple(one.get("allowed", ())),
                 rule=rule,
-                cleaning=cleaning.declare("text"),
+                cleaning=cleaning.declare("text", {"allowed": one.get("allowed", ())}),
             )
             for one in declared
         )

@@ -12,6 +12,7 @@ from .errors import Problem
 from .parts import Building, Part, single
 from .projection import Path
 from .scope import MISSING, Scope
+from .shaping import incomplete
 from .trees import Branch, Items, Leaf, Loop, ParameterSpec
 
 
@@ -143,7 +144,10 @@ class ListBuilding(Building):
             message = f"'{known.path}' has {len(known.positions)} positions, this list has {len(members)}"
             self.problems.append(Problem(spec.place.span(), "too-many", message, "Take the last ones away."))
             return None
+        if not any(member is not None for member in members):
+            return None
         slots: list[ast.expr] = []
+        needed: list[ast.expr] = []
         statements: list[ast.stmt] = []
         paths: tuple[Path, ...] = ()
         for position, member in zip(known.positions, members + [None] * len(known.positions), strict=False):
@@ -152,11 +156,21 @@ class ListBuilding(Building):
             if part is None or part.constant is not MISSING:
                 value = "" if part is None else part.constant
                 slots.append(nodes.constant(value))
+                if position.required and value == "":
+                    self._lacking(position, spec)
                 continue
             statements += [*part.statements, nodes.assign(variable, part.value)]
             empty = ast.IfExp(nodes.is_none(nodes.name(variable)), nodes.constant(""), nodes.name(variable))
             slots.append(empty)
+            needed += [nodes.name(variable)] if position.required else []
             paths += part.paths
-        if not any(member is not None for member in members):
-            return None
-        return Part(ast.List(slots, ast.Load()), statements, paths=paths)
+        listed: ast.expr = ast.List(slots, ast.Load())
+        if needed:
+            said = nodes.call(self.prepared(incomplete(known.path)), nodes.name("ctx"), *needed)
+            listed = ast.IfExp(nodes.all_of([nodes.is_not_none(one) for one in needed]), listed, said)
+        return Part(listed, statements, paths=paths)
+
+    def _lacking(self, position: Field, spec: Items | Branch) -> None:
+        message = f"{position.path} is required wherever its list is sent, and nothing gives it"
+        hint = f"Give it a value: {position.about}" if position.about else "Give it a value."
+        self.problems.append(Problem(spec.place.span(), "missing-parameter", message, hint))

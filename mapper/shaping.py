@@ -46,7 +46,7 @@ def copier(field: Field, without: Iterable[str] = ()) -> Shape:
 
     without  keys that are not copied
     """
-    shape = _free(field) if field.kind == "any" else _object(field)
+    shape = _free(field) if field.kind == "any" else _object(field, begun=True)
     left_out = frozenset(without)
 
     def copy(value: Any, context: Context) -> Any:
@@ -55,6 +55,19 @@ def copier(field: Field, without: Iterable[str] = ()) -> Shape:
         return shape(value, context) or {}
 
     return copy
+
+
+def incomplete(path: str) -> Callable[..., None]:
+    """What says of a positional list, by the values that it cannot do without, that one of them is empty.
+
+    Silent if all of them are: then there is nothing to be incomplete.
+    """
+
+    def said(context: Context, *values: Any) -> None:
+        if any(value is not None for value in values):
+            context.warn("incomplete", path)
+
+    return said
 
 
 def _free(field: Field) -> Shape:
@@ -82,9 +95,13 @@ def _one(field: Field) -> Shape:
     return leaf
 
 
-def _object(field: Field) -> Shape:
+def _object(field: Field, *, begun: bool = False) -> Shape:
+    """``begun``: other parts are still to come, so that what is lacking does not matter yet."""
     children = {name: shaper(child) for name, child in (field.children or {}).items()}
     path, additional = field.path, field.additional
+    required = (
+        [] if begun else [(child.name, child.path) for child in (field.children or {}).values() if child.required]
+    )
 
     def shape(value: Any, context: Context) -> Any:
         if type(value) is not dict:
@@ -103,6 +120,10 @@ def _object(field: Field) -> Shape:
                 continue
             if part is not None:
                 prepared[key] = part
+        for name, lacking in required if prepared and path else ():
+            if name not in prepared:
+                context.warn("incomplete", lacking)
+                return None
         return prepared or None
 
     return shape
@@ -110,6 +131,7 @@ def _object(field: Field) -> Shape:
 
 def _positional(field: Field) -> Shape:
     slots = [position.preparer({}) for position in field.positions]
+    required = [place for place, position in enumerate(field.positions) if position.required]
     path = field.path
 
     def shape(value: Any, context: Context) -> Any:
@@ -119,9 +141,13 @@ def _positional(field: Field) -> Shape:
             context.warn("wrong-type", path)
             return None
         parts = [slot(part, context) for slot, part in zip(slots, value, strict=False)]
+        parts += [None] * (len(slots) - len(parts))
+        if any(parts[place] is None for place in required):
+            if any(part is not None for part in parts):
+                context.warn("incomplete", path)
+            return None
         if all(part is None for part in parts):
             return None
-        parts += [None] * (len(slots) - len(parts))
         return ["" if part is None else part for part in parts]
 
     return shape

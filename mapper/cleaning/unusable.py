@@ -41,6 +41,7 @@ CODES: Final = {
     "time-without-zone": "it is a time without a zone: write \"| to_time(zone='Europe/Berlin')\"",
     "not-one-of": "it is none of the values that are possible",
     "too-long": "it is too long",
+    "incomplete": "a part that it cannot do without is empty",
     "several": "it is a list of several, where one value belongs",
 }
 """What each code means, to follow 'could not be used:'. None of them needs the value to be understood."""
