@@ -125,6 +125,7 @@ def test_closed_streams(folder: Path) -> None:
     found = shell("mapper map m.yaml good.jsonl >&-", folder)
     assert found.returncode == 2
     assert b"standard output is closed" in found.stderr
+    assert shell("mapper send m.yaml good.jsonl --dry-run 2>&-", folder).returncode == 0
     found = shell("mapper map m.yaml good.jsonl 2>&-", folder)
     assert found.returncode == 0
     assert len(found.stdout.splitlines()) == 5

@@ -81,7 +81,7 @@ def command() -> None:
     """The verbs for dead letters."""
 
 
-@command.command("list", help=LIST_HELP, short_help="What was refused, by reason.")
+@command.command("list", help=LIST_HELP)
 @click.argument("letters", type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
 def list_letters(letters: Path, form: str) -> int:
@@ -99,7 +99,7 @@ def list_letters(letters: Path, form: str) -> int:
     return 0
 
 
-@command.command("show", help=SHOW_HELP, short_help="Letter by letter, with every reason.")
+@command.command("show", help=SHOW_HELP)
 @click.argument("letters", type=click.Path(path_type=Path))
 @click.option("--code", metavar="CODE", help="Only letters with this reason.")
 @click.option("--event", metavar="NAME", help="Only letters about this event of the mapping.")
@@ -127,7 +127,7 @@ def show(letters: Path, code: str | None, event: str | None, line: int | None, l
     return 0
 
 
-@command.command("retry", help=RETRY_HELP, short_help="Send again what is valid now.")
+@command.command("retry", help=RETRY_HELP)
 @click.argument("mapping", type=click.Path())
 @click.argument("letters", type=click.Path(path_type=Path))
 @click.option("--plan", is_flag=True, help="Only say what would be done.")

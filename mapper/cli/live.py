@@ -24,9 +24,12 @@ Show = Callable[[Tally], None]
 
 
 @contextmanager
-def progress(*, quiet: bool) -> Iterator[Show | None]:
-    """A line that tells how far the run is, on a terminal only."""
-    if quiet or not sys.stderr.isatty():
+def progress(*, quiet: bool, sends: bool = True) -> Iterator[Show | None]:
+    """A line that tells how far the run is, on a terminal only.
+
+    sends   whether it sends events, or only makes them
+    """
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
@@ -35,15 +38,16 @@ def progress(*, quiet: bool) -> Iterator[Show | None]:
     with Console(stderr=True).status("Reading …") as status:
 
         def show(tally: Tally) -> None:
-            status.update(as_line(tally, time.monotonic() - started))
+            status.update(as_line(tally, time.monotonic() - started, sends=sends))
 
         yield show
 
 
-def as_line(tally: Tally, seconds: float) -> str:
+def as_line(tally: Tally, seconds: float, *, sends: bool = True) -> str:
     """``12,000 records read, 9,000 of 11,000 events sent, 5 refused, 1,200/s, 2,000 in flight, 0:12 left``"""
     records, events, sending = tally.records, tally.events, tally.sending
-    parts = [f"{records.read:,} records read", f"{events.sent:,} of {events.made:,} events sent"]
+    made = f"{events.sent:,} of {events.made:,} events sent" if sends else f"{events.made:,} events made"
+    parts = [f"{records.read:,} records read", made]
     if records.dead:
         parts.append(f"{records.dead:,} refused")
     if seconds > 1 and events.sent:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import re
 import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any, BinaryIO, Final, NoReturn
 
@@ -73,12 +75,14 @@ class Verbs(click.Group):
 
 
 def _plain(command: click.Command) -> click.Command:
-    """A command whose help calls a number N, as people do, and not ``INTEGER RANGE``."""
+    """A command whose help calls a number N, as people do, and whose inner commands are listed by what they do."""
     for option in command.params:
         if isinstance(option.type, click.types.IntParamType | click.types.FloatParamType):
             option.metavar = option.metavar or "N"
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         _plain(inner)
+        _, _, about = (inner.help or "").partition("\n\n")  # behind the examples
+        inner.short_help = inner.short_help or re.split(r"[.:;](?:\s|$)", " ".join(about.split()))[0] + "."
     return command
 
 
@@ -168,6 +172,9 @@ def say(text: str) -> None:
     """Write to stderr what is safe to show; if nobody listens there, that is no reason to fail."""
     from ..diagnostics import safe
 
+    columns = width(sys.stderr)
+    if columns and "\n" not in text and len(text) > columns:  # a sentence, which may break between words
+        text = textwrap.fill(text, columns, subsequent_indent=" " * 2, break_long_words=False, break_on_hyphens=False)
     try:
         click.echo(safe(text), err=True, color=coloured(sys.stderr))
     except OSError:
@@ -194,7 +201,7 @@ def sources(records: Sequence[str]) -> list[str]:
 def announced(files: Sequence[str], what: str = "records, one JSON object a line,") -> list[str]:
     """``files`` as they are; if the keyboard is among them, say so, for else it looks as if nothing happened."""
     if "-" in files and sys.stdin is not None and sys.stdin.isatty():
-        say(f"Reading {what} from the keyboard. End them with Ctrl-D.")
+        say(f"Reading {what} from the keyboard; Ctrl-D ends.")
     return list(files)
 
 

@@ -14,10 +14,11 @@ import click
 from ..blocks import Mapped, Task
 from ..dead_letters import DeadLetters
 from ..program import Program, load
-from ..report import Events, Reason, Records, by_event, refused, warned
+from ..report import Events, Reason, Records, Tally, by_event, refused, warned
 from ..source import Block, Input, blocks, inputs, is_idle
 from ..workers import Workers, cores
 from .clock import now_option
+from .live import progress
 from .main import coloured, data, say, sources, width
 from .summary import match_keys, reasons, sum_of_records
 
@@ -53,13 +54,17 @@ def command(
     given = inputs(sources(records))
     run = _Mapping(program, DeadLetters(dead_letters), now)
     run.letters.check()
-    with run.letters, Workers(program, workers or cores()) as pool:
+    for one in given:
+        if one.path is not None and program.replay(one.path) is not None and not quiet:
+            say(f"{one.name} is a sample: its times are moved as if it had been recorded just now.")
+    hidden = quiet or sys.stdout is None or sys.stdout.isatty()  # the events themselves show how far it is
+    with run.letters, Workers(program, workers or cores()) as pool, progress(quiet=hidden, sends=False) as show:
         for one in given:
-            if one.path is not None and program.replay(one.path) is not None and not quiet:
-                say(f"{one.name} is a sample: its times are moved as if it had been recorded just now.")
             for block, mapped in pool.map(run.tasks(one), partial(is_idle, one)):
                 assert isinstance(mapped, Mapped)
                 run.take(block, mapped)
+                if show is not None:
+                    show(run.tally)
     run.output.flush()
     if not quiet:
         run.say()
@@ -70,6 +75,7 @@ class _Mapping:
     def __init__(self, program: Program, letters: DeadLetters, now: float | None) -> None:
         self.program, self.letters, self.now = program, letters, now
         self.records, self.events = Records(), Events()
+        self.tally = Tally(self.records, self.events)
         self.carried: Counter[tuple[str, int]] = Counter()
         self.refused: Counter[Reason] = Counter()
         self.warnings: Counter[Reason] = Counter()

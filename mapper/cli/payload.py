@@ -53,7 +53,7 @@ def command() -> None:
     """The payload helper."""
 
 
-@command.command("check", help=CHECK_HELP, short_help="Check a request body.")
+@command.command("check", help=CHECK_HELP)
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option("--destination", metavar="NAME", default="meta", show_default=True, help="Whose rules hold.")
 @click.option("--strict", is_flag=True, help="Say also what is taken today, but matches or reports badly.")
@@ -80,7 +80,7 @@ def check(file: str, destination: str, strict: bool, production: bool, form: str
     return 1 if errors else 0
 
 
-@command.command("sample", help=SAMPLE_HELP, short_help="Print a correct example of an event.")
+@command.command("sample", help=SAMPLE_HELP)
 @click.argument("event")
 @click.option("--action-source", metavar="NAME", help="Where the event took place; website by default.")
 @click.option("--destination", metavar="NAME", help="For which destination; meta by default.")
