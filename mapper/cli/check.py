@@ -43,7 +43,7 @@ no failure."""
     "form",
     type=click.Choice(["text", "json", "github", "sarif", "html"]),
     default="text",
-    help="How to say it; html only with --sample.",
+    help="The form of the findings; html only with --sample.",
 )
 @click.option("--setup", type=click.Path(), help="Events Manager's setup page (text) to compare the mapping with.")
 @click.option("--pixel", is_flag=True, help="Say what the page's pixel must send so that no event counts twice.")

@@ -83,7 +83,7 @@ def command() -> None:
 
 @command.command("list", help=LIST_HELP)
 @click.argument("letters", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="The form of the output.")
 def list_letters(letters: Path, form: str) -> int:
     """Group by reason."""
     now = int(time.time())
@@ -104,8 +104,10 @@ def list_letters(letters: Path, form: str) -> int:
 @click.option("--code", metavar="CODE", help="Only letters with this reason.")
 @click.option("--event", metavar="NAME", help="Only letters about this event of the mapping.")
 @click.option("--line", type=click.IntRange(1), help="Only the letter in this line.")
-@click.option("--limit", type=click.IntRange(1), default=_MOST, show_default=True, help="At most so many.")
-@click.option("--show-values", is_flag=True, help="With the records: they hold personal data.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=_MOST, show_default=True, help="How many letters to show at most."
+)
+@click.option("--show-values", is_flag=True, help="Show the records, too: they hold personal data.")
 def show(letters: Path, code: str | None, event: str | None, line: int | None, limit: int, show_values: bool) -> int:
     """Letter by letter."""
     shown = more = 0
@@ -130,8 +132,10 @@ def show(letters: Path, code: str | None, event: str | None, line: int | None, l
 @command.command("retry", help=RETRY_HELP)
 @click.argument("mapping", type=click.Path())
 @click.argument("letters", type=click.Path(path_type=Path))
-@click.option("--plan", is_flag=True, help="Only say what would be done.")
-@click.option("--to", default="", metavar="NAME|sandbox|URL", help="Where to: the mapping's destination by default.")
+@click.option("--plan", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option(
+    "--to", default="", metavar="NAME|sandbox|URL", help="Where to send; the mapping's destination by default."
+)
 @click.option("--test-event-code", metavar="CODE", help="Show the events in the destination's test tool.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")

@@ -37,12 +37,14 @@ data."""
 @click.command("explain", help=HELP)
 @click.argument("mapping", type=click.Path())
 @click.argument("record", type=click.Path(allow_dash=True))
-@click.option("--line", "number", type=click.IntRange(1), default=1, show_default=True, help="Which line of the file.")
+@click.option(
+    "--line", "number", type=click.IntRange(1), default=1, show_default=True, help="The record's line in the file."
+)
 @click.option("--event", default="", metavar="NAME", help="Only this event, even if its condition is false.")
 @click.option("--parameter", default="", metavar="PATH", help="Only this parameter, such as user_data.em.")
 @click.option("--show-values", is_flag=True, help="Show what the record holds and what is sent.")
 @now_option
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="The form of the output.")
 def command(
     mapping: str,
     record: str,

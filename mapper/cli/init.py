@@ -30,11 +30,19 @@ sure it is."""
 
 @click.command("init", help=HELP)
 @click.option(
-    "--from", "setup", required=True, type=click.Path(allow_dash=True), help="The setup page's text (- for stdin)."
+    "--from",
+    "setup",
+    required=True,
+    type=click.Path(allow_dash=True),
+    help="A file with the setup page's text (- for stdin).",
 )
 @click.option("--sample", type=click.Path(), help="Records (JSON lines) to propose expressions from.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A new file; stdout by default.")
-@click.option("--destination", metavar="NAME", default="meta", show_default=True, help="Whose page it is.")
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="The file to make; stdout by default."
+)
+@click.option(
+    "--destination", metavar="NAME", default="meta", show_default=True, help="The destination whose page it is."
+)
 def command(setup: str, sample: str | None, output: Path | None, destination: str) -> int:
     """Write a mapping to begin with."""
     found = load_destination(destination)

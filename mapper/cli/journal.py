@@ -61,7 +61,7 @@ def command() -> None:
 
 @command.command("show", help=SHOW_HELP)
 @click.argument("journal", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="The form of the output.")
 def show(journal: Path, form: str) -> int:
     """Say what stands in it."""
     found = look(journal)

@@ -39,7 +39,7 @@ input. Why records gave no event is said on stderr. Exits with 1 if something wa
     "--dead-letters", type=click.Path(path_type=Path), help="Keep refused records here (with their content; mode 0600)."
 )
 @now_option
-@click.option("--workers", type=click.IntRange(1, 64), help="Processes that map large inputs [all cores].")
+@click.option("--workers", type=click.IntRange(1, 64), help="How many processes map a large input [all cores].")
 @click.option("--quiet", "-q", is_flag=True, help="No summary on stderr.")
 def command(
     mapping: str,

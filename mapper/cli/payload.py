@@ -55,10 +55,12 @@ def command() -> None:
 
 @command.command("check", help=CHECK_HELP)
 @click.argument("file", type=click.Path(allow_dash=True))
-@click.option("--destination", metavar="NAME", default="meta", show_default=True, help="Whose rules hold.")
+@click.option(
+    "--destination", metavar="NAME", default="meta", show_default=True, help="The destination whose rules hold."
+)
 @click.option("--strict", is_flag=True, help="Say also what is taken today, but matches or reports badly.")
 @click.option("--production", is_flag=True, help="A test event code is an error.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="The form of the output.")
 @now_option
 def check(file: str, destination: str, strict: bool, production: bool, form: str, now: float | None) -> int:
     """Check a request body (- for standard input)."""
@@ -83,7 +85,7 @@ def check(file: str, destination: str, strict: bool, production: bool, form: str
 @command.command("sample", help=SAMPLE_HELP)
 @click.argument("event")
 @click.option("--action-source", metavar="NAME", help="Where the event took place; website by default.")
-@click.option("--destination", metavar="NAME", help="For which destination; meta by default.")
+@click.option("--destination", metavar="NAME", help="The destination that takes it; meta by default.")
 @click.option("--mapping", type=click.Path(), help="A mapping: the example has what it gives for the event.")
 @click.option("--plain", is_flag=True, help="JSON without comments.")
 def sample(event: str, action_source: str | None, destination: str | None, mapping: str | None, plain: bool) -> int:

@@ -26,22 +26,35 @@ other clients get the address, pixel and token that it prints. Ctrl-C ends it.""
 
 
 @click.command("sandbox", help=HELP)
-@click.option("--port", type=click.IntRange(0, 65535), default=8111, show_default=True, help="0 takes a free one.")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond loopback, everyone can see it all."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8111,
+    show_default=True,
+    help="The port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen on; beyond loopback, everyone can see what arrives.",
 )
 @click.option("--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="Answer under this name, too.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
 @click.option("--token", help="The access token to expect; a new one by default.")
-@click.option("--pixel", metavar="ID", help="The pixel to be.")
-@click.option("--destination", metavar="NAME", default="meta", show_default=True, help="Whose rules hold.")
+@click.option("--pixel", metavar="ID", help="The number of the pixel that it is.")
+@click.option(
+    "--destination", metavar="NAME", default="meta", show_default=True, help="The destination whose rules hold."
+)
 @click.option("--strict", is_flag=True, help="Refuse also for what Meta reports only later.")
 @click.option("--production", is_flag=True, help="Refuse test event codes.")
 @click.option("--terse", is_flag=True, help="Answer as sparingly as Meta: neither the place nor the rule.")
 @click.option("--proof", is_flag=True, help="Ask for appsecret_proof, made with the secret in META_APP_SECRET.")
-@click.option("--store", type=click.Path(dir_okay=False, path_type=Path), help="Remember in this file; mode 0600.")
+@click.option(
+    "--store", type=click.Path(dir_okay=False, path_type=Path), help="Keep what arrives in this file; mode 0600."
+)
 @click.option("--keep", type=click.IntRange(1), default=100_000, show_default=True, help="How many events to keep.")
-@click.option("--keep-hours", type=click.FloatRange(0, min_open=True), help="For how long to keep them.")
+@click.option("--keep-hours", type=click.FloatRange(0, min_open=True), help="For how many hours to keep them.")
 @click.option("--fault", "faults", multiple=True, metavar="KIND[:KEY=N,…]", help="Inject a fault; see docs/sandbox.md.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides which requests a fault with a rate hits.")
 def command(

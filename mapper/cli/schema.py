@@ -20,8 +20,16 @@ Write a JSON Schema of mapping files. Editors complete and check with it: begin 
 
 
 @click.command("schema", help=HELP)
-@click.option("--destination", metavar="NAME", default="meta", show_default=True, help="Whose parameters and events.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file; stdout by default.")
+@click.option(
+    "--destination",
+    metavar="NAME",
+    default="meta",
+    show_default=True,
+    help="The destination whose parameters and events it knows.",
+)
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; stdout by default."
+)
 def command(destination: str, output: Path | None) -> int:
     """Write the schema."""
     text = json.dumps(json_schema(load_destination(destination)), indent=2, ensure_ascii=False) + "\n"

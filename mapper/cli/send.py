@@ -51,45 +51,73 @@ be written; 130, 143 interrupted."""
 @click.argument("mapping", type=click.Path())
 @click.argument("records", nargs=-1, type=click.Path(allow_dash=True))
 @click.option(
-    "--to", "to", default="", metavar="NAME|sandbox|URL", help="Where to: the mapping's destination by default."
+    "--to", "to", default="", metavar="NAME|sandbox|URL", help="Where to send; the mapping's destination by default."
 )
 @click.option("--dry-run", is_flag=True, help="Do everything but send.")
 @click.option("--test-event-code", metavar="CODE", help="Show the events in the destination's test tool.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after so many records.")
-@click.option("--since", metavar="WHEN", help="Leave out events before: 2026-11-20, 2026-11-20T08:00:00Z, or 36h.")
-@click.option("--follow", is_flag=True, help="Read on where the last file ends, or is rotated, until stopped.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), metavar="N", help="Events a second at most.")
-@click.option("--max-wait", type=click.FloatRange(0), metavar="SECONDS", help="Then send a batch as it is [live: 1].")
-@click.option("--batch-size", type=click.IntRange(1), help="Events a request; at most what the destination takes.")
 @click.option(
-    "--concurrency", type=click.IntRange(1, 64), default=CONCURRENCY, show_default=True, help="Requests at once."
+    "--since", metavar="WHEN", help="Leave out events from before 2026-11-20, 2026-11-20T08:00:00Z, or 36h ago."
+)
+@click.option("--follow", is_flag=True, help="When the last file ends or is rotated, wait for more, until stopped.")
+@click.option(
+    "--rate", type=click.FloatRange(0, min_open=True), metavar="N", help="How many events to send in a second at most."
 )
 @click.option(
-    "--timeout", type=click.FloatRange(0, min_open=True), default=DEADLINE, show_default=True, help="Seconds a request."
+    "--max-wait",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Send a batch after so long even if it is not full [live inputs: 1].",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    help="How many events to put into a request [as many as the destination takes].",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 64),
+    default=CONCURRENCY,
+    show_default=True,
+    help="How many requests to send at once.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=DEADLINE,
+    show_default=True,
+    help="How many seconds a request may take.",
 )
 @click.option(
     "--patience",
     type=click.FloatRange(0),
     default=PATIENCE,
     show_default=True,
-    help="Seconds to wait for the destination before giving up for now.",
+    help="How many seconds to wait for a destination in trouble before giving up for now.",
 )
-@click.option("--workers", type=click.IntRange(1, 64), help="Processes that map large files [all cores].")
+@click.option("--workers", type=click.IntRange(1, 64), help="How many processes map a large file [all cores].")
 @click.option(
     "--journal",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="What is settled, so that a second run goes on [MAPPING.journal, for files to the real destination].",
+    help="Note here what is settled, so that the next run goes on there [MAPPING.journal; none for pipes and --to].",
 )
-@click.option("--no-journal", is_flag=True, help="Keep no journal: a second run sends everything again.")
-@click.option("--resume", is_flag=True, help="Standard input begins as before: pass over what the journal has settled.")
+@click.option("--no-journal", is_flag=True, help="Keep no journal: the next run sends everything again.")
+@click.option("--resume", is_flag=True, help="Standard input begins where it began before: pass over what is settled.")
 @click.option(
     "--dead-letters", type=click.Path(path_type=Path), help="Where refused records go [MAPPING.dead.jsonl]; mode 0600."
 )
 @click.option(
     "--report", "report_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome as JSON."
 )
-@click.option("--metrics", type=click.Path(dir_okay=False, path_type=Path), help="Keep counts for Prometheus here.")
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="json: a line a happening.")
+@click.option(
+    "--metrics", type=click.Path(dir_okay=False, path_type=Path), help="Keep counts in this file, for Prometheus."
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="json: a line of JSON for each thing that happens.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
 def command(mapping: str, records: tuple[str, ...], log_format: str, quiet: bool, **options: Any) -> int:
     """Map and deliver."""
