@@ -8,7 +8,7 @@
 
 The modules stand in one order, and each imports only those before it (tests/test_layers.py reads it from here):
 
-    errors          errors
+    errors          errors, effort
     YAML            placing, syntax_errors, document
     expressions     values, addresses, scope, filters, habits, tokens, syntax, walking, building, calling, lowering,
                     expression

@@ -11,8 +11,11 @@ from jinja2 import nodes
 from . import walking
 from .errors import Problem
 from .scope import Value
-from .tokens import Locator, Tokens
+from .tokens import MAX_SOURCE, Locator, Tokens
 from .values import is_empty, piece, truth
+
+_FEW = 8
+"""Texts of the largest size that may be joined before the whole is measured."""
 
 
 class Places:
@@ -63,10 +66,21 @@ class Places:
         if any(isinstance(part, ast.Constant) and part.value is None for part in woven):
             return Value(self.place(ast.Constant(None), start, end), const=None, paths=paths, scalar=True)
         if not tests:
-            whole = "".join(str(part.value) for part in woven if isinstance(part, ast.Constant))
+            texts = [str(part.value) for part in woven if isinstance(part, ast.Constant)]
+            if sum(map(len, texts)) > MAX_SOURCE:
+                message = f"a text that is written out is longer than {MAX_SOURCE:,} characters"
+                self.report((start, end), "limit", message)
+                texts = []
+            whole = "".join(texts)
             return Value(self.place(ast.Constant(whole), start, end), const=whole, paths=paths, scalar=True)
         test = tests[0] if len(tests) == 1 else ast.BoolOp(ast.And(), tests)
-        made = ast.IfExp(test, call("v_sized", ast.JoinedStr(woven)), ast.Constant(None))
+        text: ast.expr = call("v_sized", ast.JoinedStr(woven))
+        if len(tests) > _FEW:
+            text = call(
+                "v_together",
+                ast.List([one.value if isinstance(one, ast.FormattedValue) else one for one in woven], ast.Load()),
+            )
+        made = ast.IfExp(test, text, ast.Constant(None))
         return Value(self.place(made, start, end), paths=paths, scalar=True)
 
 

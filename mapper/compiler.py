@@ -43,7 +43,7 @@ from .shaping import lacks
 from .shortcuts import Shortcuts
 from .tables import read_tables
 from .trees import Leaf, Place
-from .values import Context
+from .values import MAX_TEXT, Context
 
 SEND, IGNORED, DROPPED, LIMITED = range(4)
 """What a gate says of a record: go on; an ``ignore:`` rule matched; consent withheld; consent limited."""
@@ -263,6 +263,11 @@ class Compiler:
         name, first = self._name(spec, builder, scope)
         role = self.destination.roles.name
         body = builder.event(scope, role, first)
+        if items is not None:
+            nodes.weigh(items.node, body)
+        if nodes.written(body) > MAX_TEXT:
+            message = f"the texts that are written out in one event are longer than {MAX_TEXT:,} characters"
+            self.problems.append(Problem(spec.place.key_span(), "limit", message, "Make several events of it."))
         rules = checks.event(spec, builder, self.destination, self.problems)
         if len([p for p in self.problems[before:] if p.level == "error"]):
             return None

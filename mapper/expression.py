@@ -45,6 +45,7 @@ RUNTIME: Final[dict[str, Any]] = {
     "v_neg": values.neg,
     "v_piece": values.piece,
     "v_sized": values.sized,
+    "v_together": values.together,
 }
 """Every name that a compiled expression can hold, besides ``r`` (the record), ``ctx`` (the ``values.Context``),
 ``x_<n>`` (bound names), ``y_<n>`` (its own) and ``d_<n>`` (tables: see ``runtime_tables``)."""

@@ -82,6 +82,7 @@ class ListBuilding(Building):
             condition = self.expressions.condition(spec.place.child("if"), inner)
             if condition is not None:
                 body = [nodes.when(condition.node, body)]
+        nodes.weigh(items.node, body)
         statements = [nodes.assign(target, nodes.constant([])), nodes.loop(variable, items.node, body)]
         paths = items.paths + paths
         if scalar:

@@ -84,7 +84,8 @@ class Expressions:
             return
         variable = self._variable()
         self.lets[variable] = Let(name, variable, place, found)
-        known = Value(ast.Name(variable, ast.Load()), found.value.origins, found.constant, found.value.paths)
+        constant = MISSING if isinstance(found.constant, list) else found.constant  # names of names of names grow
+        known = Value(ast.Name(variable, ast.Load()), found.value.origins, constant, found.value.paths)
         self.top = self.top.bind(name, variable, known)
 
     def value(self, place: Place, scope: Scope) -> Expression | None:

@@ -10,7 +10,9 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
+from .effort import MEMBER
 from .scope import Access
+from .walking import within
 
 NONE = ast.Constant(None)
 
@@ -83,6 +85,17 @@ def function(identifier: str, arguments: Sequence[str], body: Sequence[ast.stmt]
     """``def identifier(arguments): body``"""
     declared = ast.arguments([], [ast.arg(argument) for argument in arguments], None, [], [], None, [])
     return ast.FunctionDef(identifier, declared, list(body), [])
+
+
+def weigh(items: ast.expr, body: Sequence[ast.stmt]) -> None:
+    """Tell a loop's items how much is done for each (see ``values.each``)."""
+    assert isinstance(items, ast.Call)
+    items.args.append(constant(MEMBER + 2 * len(within(body, ast.expr)) + written(body)))
+
+
+def written(body: Sequence[ast.stmt]) -> int:
+    """How many characters of text stand in statements, written out."""
+    return sum(len(one.value) for one in within(body, ast.Constant) if type(one.value) is str)
 
 
 def copied(tree: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from . import document, mapping
+from . import document, effort, mapping
 from .cleaning import CODES
 from .compiler import DROPPED, IGNORED, LIMITED, Compiled, Transform, compile_mapping
 from .destination import Destination, Rule
@@ -213,6 +213,7 @@ class Program:
         return Program(compile_mapping(self.spec, full=True))
 
     def _projected(self, record: dict[str, Any] | bytes | str, context: Context) -> Result:
+        effort.renew()
         try:
             line = record if type(record) is bytes else _as_line(record)
             if not line.isascii():
@@ -298,7 +299,13 @@ class Program:
             made.refused(transform, "too-old", f"{roles.time} is more than {days} days ago", roles.time)
             return
         try:
+            if (made.context.steps + len(transform.parameters)) * len(made.line) > effort.MOST:
+                effort.weigh(event)
             encoded = _encode(event)
+            effort.spend(len(encoded))
+        except RecordError as error:
+            made.refused(transform, error.code, error.message, "")
+            return
         except (OverflowError, ValueError, TypeError):
             made.refused(transform, "number-range", "a number is too large for JSON", "")
             return

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .destination import Field
+from .effort import spend_on
 from .values import Context, is_empty, pruned
 
 Shape = Callable[[Any, Context], Any]
@@ -108,6 +109,7 @@ def _object(field: Field, *, begun: bool = False) -> Shape:
             if not is_empty(value):
                 context.warn("wrong-type", path)
             return None
+        spend_on(value)
         prepared: dict[str, Any] = {}
         for key, part in value.items():
             child = children.get(key)

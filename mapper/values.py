@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from .effort import LARGE, MANY, MEMBER, spend, spend_on
 from .errors import RecordError
 
 MAX_STEPS: Final = 10_000  # members that loops may visit in one record
@@ -104,17 +105,19 @@ def holds(value: Any) -> bool:
     return truth(value) and (type(value) in _SCALARS or not is_void(value))
 
 
-def visited(value: Any, context: Context) -> list[Any]:
+def visited(value: Any, context: Context, weight: int = MEMBER) -> list[Any]:
     """``each`` for a value that may be an object of which only some keys are decoded; raises as ``is_void``."""
     if type(value) is not list:
         is_void(value)
-    return each(value, context)
+    return each(value, context, weight)
 
 
-def each(value: Any, context: Context) -> list[Any]:
+def each(value: Any, context: Context, weight: int = MEMBER) -> list[Any]:
     """What a loop visits: the members of a list, nothing if empty, and anything else as a list of one.
 
-    raises  RecordError "limit" once the loops of a record have visited 10,000 members
+    weight   what is done for one member, in the units of ``effort``
+    raises   RecordError "limit" once the loops of an event have visited 10,000 members, or those of a record have done
+             too much
     """
     if type(value) is not list:
         value = [] if is_empty(value) else [value]
@@ -122,6 +125,7 @@ def each(value: Any, context: Context) -> list[Any]:
     context.steps += len(items)
     if context.steps > MAX_STEPS:
         raise RecordError("limit", f"the loops of one record visit more than {MAX_STEPS:,} members")
+    spend(len(items) * weight)
     return items
 
 
@@ -143,6 +147,8 @@ def _same(a: Any, b: Any, depth: int) -> bool:
         return is_empty(a) and is_empty(b)
     if depth == 0:
         raise RecordError("limit", f"values nested deeper than {MAX_DEPTH} cannot be compared")
+    if kind_a is list or kind_a is dict:
+        spend((len(a) + 1) * MEMBER)
     if kind_a is list and kind_b is list:
         return len(a) == len(b) and all(_same(x, y, depth - 1) for x, y in zip(a, b, strict=True))
     if kind_a is dict and kind_b is dict:
@@ -185,6 +191,8 @@ def contains(container: Any, item: Any) -> bool:
     if is_empty(container) or is_empty(item):
         return False
     found = type(container)
+    if found is list or found is str:
+        spend_on(container)
     if found is list:
         return any(_same(member, item, MAX_DEPTH) for member in container)
     if type(item) is str and (found is str or found is dict):
@@ -308,6 +316,8 @@ def joined(parts: Sequence[Any], literals: Sequence[str] = ()) -> str | None:
         elif not part or part.isspace():
             return None
         texts.append(part)
+    if sum(map(len, texts)) > 2 * MAX_TEXT:
+        raise RecordError("limit", f"a text is longer than {MAX_TEXT:,} characters")
     if literals:
         woven = [literals[0]]
         for made, literal in zip(texts, literals[1:], strict=True):
@@ -319,6 +329,13 @@ def joined(parts: Sequence[Any], literals: Sequence[str] = ()) -> str | None:
     return result
 
 
+def together(texts: Sequence[str]) -> str:
+    """Many texts as one, measured before they are put together."""
+    if sum(map(len, texts)) > MAX_TEXT:
+        raise RecordError("limit", f"a text is longer than {MAX_TEXT:,} characters")
+    return str(sized("".join(texts)))
+
+
 def pruned(value: Any) -> Any:
     """A copy without empty members at any depth; None if nothing is left."""
     return _pruned(value, MAX_DEPTH)
@@ -327,10 +344,13 @@ def pruned(value: Any) -> Any:
 def _pruned(value: Any, depth: int) -> Any:
     if is_empty(value):
         return None
+    if type(value) is str and len(value) > MANY:
+        spend(len(value))
     if type(value) is not dict and type(value) is not list:
         return value
     if depth == 0:
         raise RecordError("limit", f"a value is nested deeper than {MAX_DEPTH}")
+    spend((len(value) + 5) * MEMBER)  # always: the same small list may stand in it a million times
     if type(value) is dict:
         members = ((key, _pruned(member, depth - 1)) for key, member in value.items())
         return {key: member for key, member in members if member is not None} or None
@@ -342,8 +362,12 @@ def sized(value: Any) -> Any:
     if type(value) is str:
         if len(value) > MAX_TEXT:
             raise RecordError("limit", f"a text is longer than {MAX_TEXT:,} characters")
+        if len(value) > LARGE:
+            spend(len(value))
     elif len(value) > MAX_ITEMS:
         raise RecordError("limit", f"a list or object has more than {MAX_ITEMS:,} members")
+    else:
+        spend_on(value)
     return value
 
 

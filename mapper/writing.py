@@ -46,6 +46,7 @@ ShortWay = Callable[[bytes, Context], Result | None]
 _encode = msgspec.json.Encoder().encode
 _MEMO_SIZE: Final = 8192
 _MASKS: Final = 1024
+_LONG_LINE: Final = 32_768
 _IGNORED: Final = {IGNORED: BY_RULE, DROPPED: BY_CONSENT}
 
 
@@ -146,6 +147,8 @@ def compile_short_way(compiled: Compiled, match_keys: MatchKeys) -> ShortWay | N
     decode, gate = compiled.projection.decoder.decode, compiled.gate
 
     def short_way(line: bytes, context: Context) -> Result | None:
+        if len(line) > _LONG_LINE:  # what comes of it may be too much: see ``effort``
+            return None
         try:
             if not line.isascii():
                 line.decode()

@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..effort import LARGE, spend, spend_on
 from ..errors import RecordError
 from ..values import MAX_ITEMS, MAX_TEXT, is_empty, kind, text
 
 
 def as_text(value: Any) -> str:
     """Text as it is, numbers and booleans as they are written; else RecordError "wrong-type"."""
-    return value if type(value) is str else text(value)
+    if type(value) is not str:
+        return text(value)
+    if len(value) > LARGE:
+        spend(len(value))
+    return value
 
 
 def text_argument(value: Any, name: str) -> str:
@@ -39,6 +44,7 @@ def members(value: Any) -> list[Any]:
         return [] if is_empty(value) else [value]
     if len(value) > MAX_ITEMS:
         raise RecordError("limit", f"a list has more than {MAX_ITEMS:,} members")
+    spend_on(value)
     return value
 
 
@@ -46,6 +52,7 @@ def fields(value: Any, what: str = "the value") -> dict[str, Any]:
     """An object; else RecordError "wrong-type"."""
     if type(value) is not dict:
         raise RecordError("wrong-type", f"{what} is {kind(value)}, not an object")
+    spend_on(value)
     return value
 
 

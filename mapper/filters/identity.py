@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote_plus
 
 from ..addresses import bare, is_own, without_port
-from ..values import is_empty, is_number, sized, text
+from ..values import is_empty, is_number, sized
 from .arguments import as_text, text_argument
 from .registry import Fails, filter_, function
 from .times import MILLISECONDS, to_time
@@ -49,7 +49,7 @@ def stable_id(*parts: Any) -> str | None:
     for part in parts:
         if is_empty(part):
             return None
-        encoded = text(part).strip().encode("utf-8", "surrogatepass")
+        encoded = as_text(part).strip().encode("utf-8", "surrogatepass")
         digest.update(b"%d:%s," % (len(encoded), encoded))
     return digest.hexdigest()[:32]
 

@@ -42,7 +42,10 @@ def join(value: Any, separator: Any = "", attribute: Any = None) -> str | None:
     """The members of a list, or one field of each, as one text. Empty members are passed over."""
     found = _picked(value, attribute)
     texts = [as_text(member) for member in found if not is_empty(member)]
-    joined: str = sized(text_argument(separator, "separator").join(texts))
+    between = text_argument(separator, "separator")
+    if sum(map(len, texts)) + len(between) * len(texts) > 2 * MAX_TEXT:
+        raise RecordError("limit", f"a text is longer than {MAX_TEXT:,} characters")
+    joined: str = sized(between.join(texts))
     return joined if texts else None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ..effort import MEMBER, spend, weigh
 from ..errors import RecordError
 from ..values import is_empty, sized
 from .arguments import as_text, at_path, fields
@@ -87,6 +88,7 @@ def merge(value: Any, *others: Any, deep: Any = False) -> dict[str, Any]:
 
 
 def _merged(one: dict[str, Any], other: dict[str, Any], depth: int) -> dict[str, Any]:
+    spend((len(one) + len(other) + 10) * MEMBER)
     result = dict(one)
     for key, member in other.items():
         below = result.get(key)
@@ -111,6 +113,7 @@ def entries(value: Any) -> list[Any]:
 def tojson(value: Any) -> str:
     """The value as JSON text, without spaces, keys in their order."""
     try:
+        weigh(value)
         written: str = sized(msgspec.json.encode(value).decode())
     except (ValueError, RecursionError):
         raise RecordError("wrong-type", "the value cannot be written as JSON") from None

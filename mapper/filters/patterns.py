@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from ..effort import MEMBER, spend, spend_on
 from ..errors import RecordError
 from ..values import MAX_TEXT
 from .arguments import as_text
@@ -66,6 +67,13 @@ def _check(given: Mapping[str, Any]) -> str:
     return f"the pattern has no group {missing[0]!r}" if missing else ""
 
 
+def _subject(value: Any) -> str:
+    """The text to search; what a pattern takes to run over it counts several times."""
+    whole = as_text(value)
+    spend_on(whole, 4)
+    return whole
+
+
 @filter_(
     ("'SKU-2231' | regex_match('^SKU-[0-9]+$')", True),
     ("'sku-2231' | regex_match('^SKU', ignore_case=true)", True),
@@ -75,7 +83,7 @@ def _check(given: Mapping[str, Any]) -> str:
 )
 def regex_match(value: Any, pattern: str, ignore_case: bool = False) -> bool:
     """Whether a pattern occurs anywhere in the text; `^` and `$` tie it to the ends."""
-    return _compiled(pattern, bool(ignore_case)).search(as_text(value)) is not None
+    return _compiled(pattern, bool(ignore_case)).search(_subject(value)) is not None
 
 
 @as_test(
@@ -101,7 +109,7 @@ def matches(value: Any, pattern: str, ignore_case: bool = False) -> bool:
 def regex_extract(value: Any, pattern: str, group: int | None = None, ignore_case: bool = False) -> str | None:
     """The first match: its group 1 if the pattern has one, else all of it; empty if there is no match."""
     expression = _compiled(pattern, bool(ignore_case))
-    found = expression.search(as_text(value))
+    found = expression.search(_subject(value))
     if found is None:
         return None
     result: str | None = found.group(min(1, expression.groups) if group is None else group)
@@ -117,7 +125,7 @@ def regex_extract(value: Any, pattern: str, group: int | None = None, ignore_cas
 )
 def regex_replace(value: Any, pattern: str, replacement: str, ignore_case: bool = False) -> str:
     """Text with every match replaced; `\\1` in the replacement is what group 1 matched."""
-    whole = as_text(value)
+    whole = _subject(value)
     template = _template(replacement)
     parts: list[str] = []
     position = size = 0
@@ -129,4 +137,5 @@ def regex_replace(value: Any, pattern: str, replacement: str, ignore_case: bool 
         if size + len(whole) > MAX_TEXT + position or count > _MAX_MATCHES:
             raise RecordError("limit", "replacing makes a text too long")
     parts.append(whole[position:])
+    spend(size + len(parts) * 10 * MEMBER)
     return "".join(parts)

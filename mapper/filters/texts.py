@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from ..effort import LARGE, spend_on
 from ..errors import RecordError
-from ..values import MAX_ITEMS, MAX_TEXT, kind, sized, text
+from ..values import MAX_ITEMS, MAX_TEXT, kind, sized
 from .arguments import as_text, text_argument, whole_argument
 from .registry import Fails, filter_
 
@@ -20,13 +21,13 @@ _WORDS: Final = re.compile(r"([-\s({\[<]+)")
 )
 def lower(value: Any) -> str:
     """Text in lower case."""
-    return value.lower() if type(value) is str else text(value).lower()
+    return value.lower() if type(value) is str and len(value) <= LARGE else as_text(value).lower()
 
 
 @filter_(("'eur' | upper", "EUR"), ("none | upper", None))
 def upper(value: Any) -> str:
     """Text in upper case."""
-    return value.upper() if type(value) is str else text(value).upper()
+    return value.upper() if type(value) is str and len(value) <= LARGE else as_text(value).upper()
 
 
 @filter_(("'  Ada ' | trim", "Ada"), ("'__Ada__' | trim('_')", "Ada"), ("none | trim", None))
@@ -38,7 +39,9 @@ def trim(value: Any, characters: Any = None) -> str:
 @filter_(("'ada king-noel' | title", "Ada King-Noel"), ("'ADA' | title", "Ada"))
 def title(value: Any) -> str:
     """Every word with a capital first letter and small ones after it."""
-    return "".join(word[:1].upper() + word[1:].lower() for word in _WORDS.split(as_text(value)))
+    whole = as_text(value)
+    spend_on(whole, 10)
+    return "".join(word[:1].upper() + word[1:].lower() for word in _WORDS.split(whole))
 
 
 @filter_(("'summer SALE' | capitalize", "Summer sale"))
