@@ -91,6 +91,9 @@ def _from_json(at: Place, text: str, problems: list[Problem]) -> Iterable[tuple[
     except msgspec.DecodeError as error:
         problems.append(at.problem("bad-json", f"the table's file is not JSON: {error}"))
         return ()
+    except RecursionError:
+        problems.append(at.problem("bad-json", "the table's file is nested too deeply"))
+        return ()
     if not isinstance(data, dict):
         message = "a table's JSON file is one object: keys and what they give"
         problems.append(at.problem("wrong-type", message))
