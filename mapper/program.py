@@ -161,7 +161,7 @@ class Program:
         fixed = None if now is None else _seconds(now)
         context = Context(0.0 if fixed is None else fixed, shift)
         glance = self._glance if self._ignores_most else None
-        short = None
+        short: ShortWay | None = None if shift else self.__dict__.get("_short_way")
         count = ignored = missed = 0
         for line in lines:
             count += 1
@@ -184,7 +184,7 @@ class Program:
                     continue
                 context.reset()
                 missed += 1
-                if missed > count * _FUTILE:
+                if missed > _TELLING and missed > count * _FUTILE:
                     short = None
             elif count == _WARM and not shift:
                 short = self._short_way

@@ -2,84 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from .blocks import MappedLines, Task
+from .blocks import Mapped, Task
 from .program import Program
 from .results import Refusal, Result
-from .source import FAULTS, Input, Line, lines
+from .source import FAULTS, Block, Input, Line, blocks, lines, lines_of
 from .streams import Idle
 from .workers import Workers
 
-__all__ = ["mapped"]
+__all__ = ["Clock", "blocks_mapped", "lines_mapped", "lines_of_block_mapped"]
 
 _AT_ONCE: Final = 256
 """Lines of a file that are mapped together; of a pipe or an iterable each is mapped as it comes."""
 
-Batch = list[tuple[Line, Result | None]]
+Clock = Callable[[], tuple[float, int]]
+"""Gives the time in Unix seconds, and the seconds to add to the times of events: a sample has its own."""
+
 _UNKNOWN: Final = Result()
 """Stands where a result belongs that is not there yet."""
 
 
-def mapped(
+def blocks_mapped(
     program: Program,
     one: Input,
     workers: Workers,
-    clock: Callable[[], float],
-    is_done: Callable[[int], bool] = lambda offset: False,
-    idle: Idle | None = None,
+    clock: Clock,
+    *,
+    since: float | None,
+    is_touched: Callable[[Block], bool],
+) -> Iterator[tuple[Block, Mapped | None]]:
+    """Every block of a file with what became of it; None if an earlier run has touched it, so that each line counts."""
+
+    def tasks() -> Iterator[tuple[Block, Task | None]]:
+        for block in blocks(one):
+            yield block, None if is_touched(block) else Task(*clock(), block, rows=True, since=since)
+
+    return workers.map(tasks())
+
+
+def lines_of_block_mapped(
+    program: Program, block: Block, clock: Clock, is_done: Callable[[int], bool]
+) -> Iterator[tuple[Line, Result | None]]:
+    """The lines of one block, as ``lines_mapped`` gives them."""
+    return _mapped(program, lines_of(block), clock, is_done, _AT_ONCE)
+
+
+def lines_mapped(
+    program: Program, one: Input, clock: Clock, is_done: Callable[[int], bool], idle: Idle
 ) -> Iterator[tuple[Line, Result | None]]:
     """Every line of an input with its result, or with None if it is blank or done already.
 
-    clock     the time in Unix seconds; a sample has its own
     is_done   whether the line at an offset need not be mapped
     idle      called while nothing comes of an input that somebody is still writing
-    raises    what ``lines`` and ``Workers.map`` raise
+    raises    what ``lines`` raises
     """
     is_live = one.path is None or one.follow
-    tasks = _tasks(program, one, clock, is_done, idle if is_live else None)
-    if is_live:
-        for batch, task in tasks:
-            yield from _filled(batch, [program.map(line, task.now, shift=task.shift) for line in task.lines])
-        return
-    for batch, answer in workers.map(tasks):
-        assert isinstance(answer, MappedLines)
-        yield from _filled(batch, answer.results)
+    return _mapped(program, lines(one, idle if is_live else None), clock, is_done, 1 if is_live else _AT_ONCE)
 
 
-def _tasks(
-    program: Program, one: Input, clock: Callable[[], float], is_done: Callable[[int], bool], idle: Idle | None
-) -> Iterator[tuple[Batch, Task]]:
-    replay = program.replay(one.path) if one.path is not None else None
-    most = _AT_ONCE if one.path is not None and not one.follow else 1
-    batch: Batch = []
+def _mapped(
+    program: Program, given: Iterable[Line], clock: Clock, is_done: Callable[[int], bool], most: int
+) -> Iterator[tuple[Line, Result | None]]:
+    batch: list[tuple[Line, Result | None]] = []
     wanted: list[bytes] = []
-
-    def task() -> Task:
-        now, shift = clock(), 0
-        if replay is not None:
-            now, shift = replay.clock(now)
-        return Task(now, shift, lines=wanted)
-
-    for line in lines(one, idle):
-        if is_done(line.offset):
-            batch.append((line, None))
-        elif line.fault:
-            batch.append((line, Result(problems=(Refusal(line.fault, FAULTS[line.fault]),))))
-        elif not line.data or line.data.isspace():
-            batch.append((line, None))
-        else:
-            batch.append((line, _UNKNOWN))
-            wanted.append(line.data)
+    for line in given:
+        result: Result | None = None
+        if not is_done(line.offset):
+            if line.fault:
+                result = Result(problems=(Refusal(line.fault, FAULTS[line.fault]),))
+            elif line.data and not line.data.isspace():
+                result = _UNKNOWN
+                wanted.append(line.data)
+        batch.append((line, result))
         if len(batch) >= most:
-            yield batch, task()
+            yield from _filled(program, batch, wanted, clock)
             batch, wanted = [], []
-    if batch:
-        yield batch, task()
+    yield from _filled(program, batch, wanted, clock)
 
 
-def _filled(batch: Batch, results: list[Result]) -> Iterator[tuple[Line, Result | None]]:
-    there = iter(results)
+def _filled(
+    program: Program, batch: list[tuple[Line, Result | None]], wanted: list[bytes], clock: Clock
+) -> Iterator[tuple[Line, Result | None]]:
+    now, shift = clock()
+    results = iter(program.map_lines(wanted, now, shift=shift))
     for line, result in batch:
-        yield line, next(there) if result is _UNKNOWN else result
+        yield line, next(results) if result is _UNKNOWN else result

@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from .answers import at
+from .blocks import Mapped
 from .cleaning import CODES
 from .dead_letters import DeadLetters
 from .delivery import Item, Outcome
@@ -150,6 +151,25 @@ class Tally:
             self.refused[refused(problem)] += 1
         for warning in result.warnings:
             self.warnings[warned(program, warning)] += 1
+
+    def block(self, program: Program, mapped: Mapped) -> None:
+        """Count the records of a block, and what they gave."""
+        records = self.records
+        records.read += mapped.read
+        records.blank += mapped.blank
+        records.mapped += mapped.mapped
+        records.dead += mapped.dead
+        records.ignored += sum(mapped.ignored.values())
+        self.ignored.update(mapped.ignored)
+        for name, keys, count in mapped.carried:
+            self.events.made += count
+            self.carried[name, keys] += count
+        self.events.limited += mapped.limited
+        for odd in mapped.odd:
+            for problem in odd.problems:
+                self.refused[refused(problem)] += 1
+            for warning in odd.warnings:
+                self.warnings[warned(program, warning)] += 1
 
     def outcome(self, outcome: Outcome) -> None:
         """Count a delivery that is done."""

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from .answers import Answer
+from .cutting import cut
 from .dead_letters import DeadLetters
 from .delivery import INTERRUPTED, PENDING_PERSON, Item, Origin, Outcome
 from .dispatch import GRACE, Dispatcher, Notify, Switch
@@ -24,10 +25,10 @@ from .job import Job, joined
 from .journal import Journal
 from .options import Options
 from .program import Program
-from .reading import mapped
+from .reading import Clock, blocks_mapped, lines_mapped, lines_of_block_mapped
 from .report import Tally
 from .results import Result
-from .source import STDIN, Input, Line
+from .source import STDIN, Block, Input, Line
 from .stretches import Kept, Progress
 from .workers import Workers
 
@@ -181,9 +182,43 @@ class Run:
         known = self._known(one)
         self._job = Job(one.path if known is not None else None, known.file if known is not None else None)
         self._job.is_replay = one.path is not None and self.program.replay(one.path) is not None
-        for line, result in mapped(
-            self.program, one, workers, self.clock, known.is_done if known is not None else _never, self._idle
-        ):
+        if one.path is None or one.follow or one.until is not None or self.options.limit is not None:
+            done = known.is_done if known is not None else _never
+            pairs = lines_mapped(self.program, one, self._clock_of(one), done, self._idle)
+            self._read_lines(one, known, pairs)
+        else:
+            self._read_blocks(one, known, workers)
+        if one.path is None and known is not None and self._job.end < known.settled and not self._is_ended:
+            raise _other_stream()
+        self._before = self.tally.position
+
+    def _read_blocks(self, one: Input, known: Progress | None, workers: Workers) -> None:
+        """A file, many lines at once; one by one where an earlier run has been."""
+        clock, since = self._clock_of(one), self.options.since
+        touched = known.touches if known is not None else _untouched
+        for block, mapped in blocks_mapped(self.program, one, workers, clock, since=since, is_touched=touched):
+            if self._is_ended:
+                return
+            if mapped is None:
+                assert known is not None
+                pairs = lines_of_block_mapped(self.program, block, clock, known.is_done)
+                self._read_lines(one, known, pairs)
+                continue
+            self.tally.block(self.program, mapped)
+            for job in cut(self._job, block, mapped, self._is_full):
+                self._job = job
+                if self._is_full() or self._is_due(one):
+                    self._dispatch()
+            self.tally.position = self._before + block.end
+            self._show()
+
+    def _clock_of(self, one: Input) -> Clock:
+        """The time for the records of an input; a sample has its own."""
+        replay = self.program.replay(one.path) if one.path is not None else None
+        return lambda: (self.clock(), 0) if replay is None else replay.clock(self.clock())
+
+    def _read_lines(self, one: Input, known: Progress | None, pairs: Iterator[tuple[Line, Result | None]]) -> None:
+        for line, result in pairs:
             if self._is_ended:
                 return
             if one.until is not None and line.offset >= one.until:
@@ -206,9 +241,6 @@ class Run:
                 break
             if self.tally.records.read % 256 == 0:
                 self._show()
-        if one.path is None and known is not None and self._job.end < known.settled and not self._is_ended:
-            raise _other_stream()
-        self._before = self.tally.position
 
     def _known(self, one: Input) -> Progress | None:
         """What the journal knows of an input; None if there is none to ask, or nothing to be told about this one."""
@@ -245,8 +277,8 @@ class Run:
         if result.problems:
             job.refused.append((line, result.problems))
 
-    def _is_full(self) -> bool:
-        job, most = self._job, self.program.destination.batch.max_bytes or 4_000_000
+    def _is_full(self, job: Job | None = None) -> bool:
+        job, most = job or self._job, self.program.destination.batch.max_bytes or 4_000_000
         return len(job.items) >= self.size or job.size >= most or job.lines >= _MOST_LINES
 
     def _is_due(self, one: Input | None = None) -> bool:
@@ -404,4 +436,8 @@ def _other_stream() -> DeliveryError:
 
 
 def _never(offset: int) -> bool:
+    return False
+
+
+def _untouched(block: Block) -> bool:
     return False

@@ -73,6 +73,7 @@ class Block(msgspec.Struct, frozen=True, gc=False, array_like=True):
     offset   bytes before them in their file (unpacked)
     data     the lines, each but perhaps the last with its end
     fault    why the one line that this stands for cannot be a record, as a code, or ""
+    end      the offset after them
     """
 
     file: str
@@ -80,6 +81,7 @@ class Block(msgspec.Struct, frozen=True, gc=False, array_like=True):
     offset: int
     data: bytes
     fault: str = ""
+    end: int = 0
 
 
 Piece = TypeVar("Piece", Line, Block)
@@ -165,6 +167,19 @@ def lines(given: Input, idle: Idle | None = None) -> Iterator[Line]:
 def blocks(given: Input) -> Iterator[Block]:
     """The same lines, many at once; of a live pipe, what is there. Not for records that Python gives."""
     return _opened(given, _blocks)
+
+
+def lines_of(block: Block) -> Iterator[Line]:
+    """The lines of a block one by one."""
+    if block.fault:
+        yield Line(block.file, block.number, block.offset, b"", block.fault, block.end)
+        return
+    start = 0
+    for number, data in enumerate(block.data.split(b"\n"), block.number):
+        after = min(start + len(data) + 1, len(block.data))
+        if after > start:
+            yield Line(block.file, number, block.offset + start, data.removesuffix(b"\r"), "", block.offset + after)
+        start = after
 
 
 def is_idle(given: Input) -> bool:
@@ -258,9 +273,9 @@ def _blocks(name: str, stream: Any, was_cut: Idle) -> Iterator[Block]:
                 data = b" " * len(_BOM) + data[len(_BOM) :]
         count = data.count(b"\n") + (data[-1:] not in (b"\n", b""))
         if data:
-            yield Block(name, number, offset, data)
+            yield Block(name, number, offset, data, "", offset + size)
         if after:
-            yield Block(name, number + count, offset + size, b"", "too-long")
+            yield Block(name, number + count, offset + size, b"", "too-long", offset + size + after)
             count += 1
         number, offset = number + count, offset + size + after
 

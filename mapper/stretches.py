@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .delivery import Item
+from .source import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,11 @@ class Progress:
     done: list[Stretch] = field(default_factory=list)
     open: list[tuple[Stretch, float]] = field(default_factory=list)
     mark: str = ""
+
+    def touches(self, block: Block) -> bool:
+        """Whether an earlier run has been at any line of a block."""
+        stretches = (*self.done, *(one for one, _ in self.open))
+        return block.offset < self.settled or any(one.start < block.end and block.offset < one.end for one in stretches)
 
     def is_done(self, offset: int) -> bool:
         """Whether the line at an offset is settled."""

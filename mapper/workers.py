@@ -19,7 +19,7 @@ from typing import IO, Final, TypeVar
 
 import msgspec
 
-from .blocks import Mapped, MappedLines, Task, perform
+from .blocks import Mapped, Task, perform
 from .errors import DeliveryError
 from .program import Program
 from .worker import DEPTH, read_frame, write_frame
@@ -33,12 +33,10 @@ _TRIES: Final = 3
 _PIPE: Final = 1 << 20
 _START: Final = "import sys; sys.path[:] = {path!r}; from mapper.worker import main; main({mapping!r})"
 
-Answer = Mapped | MappedLines
 Origin = TypeVar("Origin")
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_block = msgspec.msgpack.Decoder(Mapped).decode
-_decode_lines = msgspec.msgpack.Decoder(MappedLines).decode
+_decode = msgspec.msgpack.Decoder(Mapped).decode
 
 
 def cores() -> int:
@@ -57,9 +55,9 @@ class Workers:
         self._workers: list[_Worker] = []
 
     def map(
-        self, tasks: Iterable[tuple[Origin, Task]], is_idle: Callable[[], bool] = lambda: False
-    ) -> Iterator[tuple[Origin, Answer]]:
-        """What became of each task, in their order.
+        self, tasks: Iterable[tuple[Origin, Task | None]], is_idle: Callable[[], bool] = lambda: False
+    ) -> Iterator[tuple[Origin, Mapped | None]]:
+        """What became of each task, in their order; nothing of what is none.
 
         is_idle   whether the next task is not there yet: then everything under way is given out first
         raises    DeliveryError if a worker dies again and again (exit code 70), or if the mapping has changed (2)
@@ -67,7 +65,12 @@ class Workers:
         waiting: deque[tuple[Origin, _Worker]] = deque()
         turn = 0
         for origin, task in tasks:
-            if not self._are_up(task):
+            if task is None:
+                while waiting:
+                    first, responsible = waiting.popleft()
+                    yield first, responsible.answer()
+                yield origin, None
+            elif not self._are_up(task):
                 yield origin, perform(self._program, task)
             else:
                 worker = self._workers[turn % len(self._workers)]
@@ -88,7 +91,7 @@ class Workers:
         if not self._count:
             return False
         if not self._workers:
-            self._seen += len(task.block.data) if task.block is not None else sum(map(len, task.lines))
+            self._seen += len(task.block.data)
             if self._seen >= self._small:
                 self._workers = [_Worker(self._program) for _ in range(self._count)]
         return bool(self._workers) and all(worker.ready.is_set() for worker in self._workers)
@@ -147,7 +150,7 @@ class _Worker:
         with suppress(BrokenPipeError):
             write_frame(self._to, _encode(task))
 
-    def answer(self) -> Answer:
+    def answer(self) -> Mapped:
         """The answer to the oldest task; waits for it."""
         while True:
             self.ready.wait()
@@ -157,7 +160,8 @@ class _Worker:
             frame = read_frame(self._from) if self._said is not None else None
             if frame is not None:
                 self._deaths = 0
-                return _decode_lines(frame) if self.tasks.popleft().block is None else _decode_block(frame)
+                self.tasks.popleft()
+                return _decode(frame)
             self._replace()
 
     def _replace(self) -> None:
@@ -166,7 +170,7 @@ class _Worker:
         self.end()
         if self._deaths >= _TRIES:
             block = self.tasks[0].block
-            where = f" over the lines from {block.file}:{block.number}" if block is not None else ""
+            where = f" over the lines from {block.file}:{block.number}"
             hint = "Is there enough memory? Try again with --workers 1."
             raise DeliveryError("worker", f"worker processes died {self._deaths} times{where}", 70, hint)
         self._start()

@@ -15,8 +15,8 @@ import msgspec
 import pytest
 
 import mapper
-from mapper import workers
-from mapper.blocks import Mapped, MappedLines, Task, perform
+from mapper import source, workers
+from mapper.blocks import Mapped, Task, perform
 from mapper.errors import DeliveryError
 from mapper.program import Program
 from mapper.source import BLOCK, Block, Input, blocks, lines
@@ -79,16 +79,35 @@ def test_several_give_what_one_gives(program: Program) -> None:
     assert {problem.code for one in found for odd in one.odd for problem in odd.problems} >= {"not-json", "bad-email"}
 
 
-def test_lines_are_mapped_too(program: Program) -> None:
-    given = [json.dumps(lead(n)).encode() for n in range(5)]
+def test_events_one_by_one_know_where_their_lines_stand(program: Program) -> None:
+    data = records(400)
+    for block, _ in tasks(data):
+        found = perform(program, Task(NOW, 0, block, rows=True, since=NOW - 3600))
+        assert found.output == b""
+        assert len(found.rows) == found.mapped
+        filled = [line for line in block.data.split(b"\n") if line.strip()]
+        for row in found.rows:
+            line = block.data[row.start : row.end]
+            assert line == filled[row.nth]
+            assert block.data.count(b"\n", 0, row.start) == row.number
+            assert block.data[row.end : row.after] == b"\n"
+            assert json.loads(row.encoded)["event_id"] == json.loads(line)["id"]
+            assert found.names[row.of] == ("Lead", "Lead")
+    late = perform(program, Task(NOW, 0, block, rows=True, since=NOW + 1))
+    assert (late.mapped, late.rows) == (0, [])
+    assert late.ignored["since"] == found.mapped
+
+
+def test_what_is_no_task_keeps_its_place(program: Program) -> None:
+    data = records(2000)
+    given = list(tasks(data))
+    mixed = [(block, task if place % 3 else None) for place, (block, task) in enumerate(given)]
     with Workers(program, 2, small=0) as pool:
-        for _ in range(200):
-            ((origin, answer),) = pool.map([("here", Task(NOW, 0, lines=given))])
-            assert origin == "here"
-            assert isinstance(answer, MappedLines)
-            assert [one.events[0].id for one in answer.results] == [f"id-{n}" for n in range(5)]
-            if all(worker.ready.is_set() for worker in pool._workers):
-                break
+        for (block, answer), (expected, task) in zip(pool.map(mixed), mixed, strict=True):
+            assert block == expected
+            assert (answer is None) == (task is None)
+            for worker in pool._workers:
+                worker.ready.wait()
 
 
 def test_one_that_dies_is_replaced(program: Program) -> None:
@@ -183,6 +202,56 @@ def test_a_run_with_workers_is_the_same_run(
         runs.append((said, sent, sorted(dead.read_text().splitlines())))
     assert runs[0] == runs[1]
     assert runs[0][0]["records"]["dead"] > 1000
+
+
+SEVERAL = (
+    SMALL
+    + """\
+  Twin:
+    when: type == 'lead'
+    parameters:
+      event_time: "{{ at }}"
+      event_id: "{{ id }}-twin"
+      action_source: other
+      user_data: {em: "{{ email }}", external_id: "{{ id }}"}
+"""
+)
+
+
+@pytest.mark.parametrize("size", [3, 100])
+@pytest.mark.parametrize("text", [SMALL, SEVERAL], ids=["one event", "two events"])
+def test_blocks_and_single_lines_make_the_same_requests(
+    text: str, size: int, answering: Callable[..., Answering], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading line by line is what a limit asks for; half of the file may have been sent before."""
+    monkeypatch.setattr(source, "BLOCK", 2000)
+    (tmp_path / "m.yaml").write_text(text)
+    file = tmp_path / "r.jsonl"
+    file.write_bytes(records(150))
+    seen = []
+    for limits in ((None,), (10**6,), (37, None), (37, 10**6)):
+        server = answering(taken)
+        said = []
+        name = "-".join(map(str, limits))
+        for limit in limits:
+            report = mapper.send(
+                mapper.load(tmp_path / "m.yaml"),
+                file,
+                to=server.url,
+                settings={"PIXEL_ID": "1", "ACCESS_TOKEN": "t"},
+                dead_letters=tmp_path / f"{name}.dead",
+                journal=tmp_path / f"{name}.journal",
+                now=NOW,
+                batch_size=size,
+                concurrency=1,
+                limit=limit,
+            )
+            said.append(report.as_dict() | {"seconds": 0, "to": "", "dead_letters": None, "waited": {}})
+        batches = [[event["event_id"] for event in events] for events in server.requests]
+        seen.append((said, batches, (tmp_path / f"{name}.dead").read_bytes()))
+    assert seen[0] == seen[1]
+    assert seen[2] == seen[3]
+    assert sum(map(len, seen[0][1])) == sum(map(len, seen[2][1])) == seen[0][0][0]["events"]["sent"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
