@@ -28,6 +28,9 @@ _WORDS = frozenset(["and", "or", "not", "in", "is", "if", "else", "true", "false
 _IDENTIFYING = frozenset({"email", "phone", "name", "birth_date"})
 """Kinds of cleaning whose values alone can name a person; a country, say, may well be sent elsewhere too."""
 
+_UNHASHED = "hashed-by-mistake"
+"""The engine's check of parameters that are sent as they are."""
+
 _LASTING = frozenset({"not_only", "one_of", "require"})
 """Kinds of rules that more parameters can never break: kept by what is sure to be there, they are kept."""
 
@@ -76,11 +79,15 @@ def event(spec: EventSpec, builder: Builder, destination: Destination, problems:
     known = _known(builder.literals, builder.produced, destination)
     open_ended: list[Rule] = []
     for rule in destination.rules:
-        if rule.engine or rule.kind in ("age", "fresh") or rule in builder.asked:
+        if rule.engine or rule.kind in ("age", "fresh"):
             continue
         applies = rule.decide(known)
-        if applies is False:
+        if applies is None:
+            _never_kept(rule, known, builder, spec, problems)
+        if applies is False or rule in builder.asked:
             continue
+        if rule.kind == "personal":
+            _telling_keys(rule, builder, destination, problems)
         if applies and rule.kind == "require" and rule.level == "error":
             continue  # its parameters are required one by one: see ``required``
         if applies and not rule.satisfiable(builder.produced):
@@ -97,6 +104,31 @@ def event(spec: EventSpec, builder: Builder, destination: Destination, problems:
             continue
         open_ended.append(rule)
     return tuple(open_ended)
+
+
+def _never_kept(
+    rule: Rule, known: Mapping[str, Any], builder: Builder, spec: EventSpec, problems: list[Problem]
+) -> None:
+    """A rule that the event breaks whenever a parameter of it is there, because another one never is."""
+    open_conditions = [one for one in rule.when if one.path not in known]
+    if rule.kind != "require" or not all(one.test == "present" for one in open_conditions):
+        return
+    lacking = [path for path in rule.paths if path not in builder.produced]
+    if lacking:
+        there = " and ".join(one.path for one in open_conditions)
+        message = f"whenever {there} is there, {rule.explain(lacking)}"
+        problems.append(Problem(spec.place.key_span(), f"rule-{rule.id}", message, rule.remedy, "warning"))
+
+
+def _telling_keys(rule: Rule, builder: Builder, destination: Destination, problems: list[Problem]) -> None:
+    """Parameters whose very names say that they hold personal data, where none may stand."""
+    event = _nested(dict.fromkeys(builder.produced, "x"), destination)
+    found = set(rule.faults(event))
+    for parameter in builder.parameters:
+        if parameter.path in found:
+            found.discard(parameter.path)
+            message = rule.explain([parameter.path])
+            problems.append(Problem(parameter.place.span(), f"rule-{rule.id}", message, rule.remedy, rule.level))
 
 
 def _is_settled(rule: Rule, builder: Builder, least: dict[str, Any], spec: EventSpec, problems: list[Problem]) -> bool:
@@ -157,16 +189,25 @@ def _foresee(
     elif isinstance(spec, Loop):
         _foresee(spec.each, path, destination, {}, paths)
     elif isinstance(spec, Items):
+        values = [member.value for member in spec.members if isinstance(member, Leaf) and not _computed(member.value)]
+        if known.is_leaf and values and len(values) == len(spec.members):
+            prepared = known.preparer({})(values, Context(0.0))
+            if prepared is not None:
+                literals[path] = prepared
         for member in spec.members:
             _foresee(member, path, destination, {}, paths)
     elif isinstance(spec, Leaf):
-        text = isinstance(spec.value, str) and "{{" in spec.value
+        text = _computed(spec.value)
         if text and not known.is_leaf:
             paths.update(inner for inner in destination.fields if inner.startswith(f"{path}."))
         elif not text and known.is_leaf:
             prepared = known.preparer(spec.options)(spec.value, Context(0.0))
             if prepared is not None:
                 literals[path] = prepared
+
+
+def _computed(value: Any) -> bool:
+    return isinstance(value, str) and "{{" in value
 
 
 def _known(literals: Mapping[str, Any], produced: Iterable[str], destination: Destination) -> dict[str, Any]:
@@ -231,6 +272,13 @@ def _personal_data(builder: Builder, destination: Destination, problems: list[Pr
             message = f"{destination.title}'s {parameter.path} is hashed by mapper: the hash of a hash matches nobody"
             hint = "Take '| sha256' away; write the plain value."
             problems.append(parameter.place.problem("hashed-twice", message, hint))
+        rule = destination.checks.get(_UNHASHED)
+        if parameter.known.never_hash and parameter.digest == "last" and rule is not None:
+            level = destination.level(rule)
+            message = f"{parameter.path} is compared as it is: {destination.title} can do nothing with its hash"
+            hint = "Take the hash away; write the plain value."
+            if level is not None:
+                problems.append(Problem(parameter.place.span(), f"rule-{rule}", message, hint, level))
         if not parameter.known.hash and not parameter.digest and not personal.keys().isdisjoint(parameter.paths):
             shared = ((*personal[path], whole) for path, whole in passed_on(source).items() if path in personal)
             found = sorted({hashed for hashed, one, other in shared if one or other})  # else two parts of one text
