@@ -126,10 +126,7 @@ class Rule:
 
     def applies(self, event: Event) -> bool:
         """Whether an event's conditions hold, so that the rule has something to say of it."""
-        for condition in self.when:  # noqa: SIM110 - a generator costs more than the conditions
-            if not condition.of(condition.get(event)):
-                return False
-        return True
+        return all_hold(self.when, event)
 
     def faults(self, event: Event, now: float | None = None) -> tuple[str, ...]:
         """The paths at fault; empty if the rule is kept or does not apply. Rules of time hold if ``now`` is None."""
@@ -194,6 +191,14 @@ def condition(path: str, expected: Any) -> Condition:
         unwanted = expected["not"]
         return Condition(path, "not", tuple(unwanted if isinstance(unwanted, list) else [unwanted]), get)
     return Condition(path, "is", tuple(expected if isinstance(expected, list) else [expected]), get)
+
+
+def all_hold(when: Iterable[Condition], event: Event) -> bool:
+    """Whether an event fulfils every condition."""
+    for condition in when:  # noqa: SIM110 - a generator costs more than the conditions
+        if not condition.of(condition.get(event)):
+            return False
+    return True
 
 
 def conditions(when: Mapping[str, Any] | None) -> tuple[Condition, ...]:

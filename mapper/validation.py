@@ -16,7 +16,7 @@ from .errors import Level
 from .fields import Field
 from .leaves import Fault, Faults, Leaf, free_fault, leaf
 from .personal import shown
-from .rules import Rule, is_nothing
+from .rules import Condition, Rule, all_hold, is_nothing
 
 _MAX_DEPTH: Final = 8
 
@@ -76,11 +76,10 @@ class Validator:
             _report(found, "", fault)
             return found
         self._event(event, "", found)
-        for rule in self._rules.of(event):
-            if rule.when and not rule.applies(event):
-                continue
-            for path in rule.find(event, now):
-                found.append(Finding(path, rule.id, rule.level, rule.explain([path]), rule.remedy))
+        for rule, conditions in self._rules.of(event):
+            if all_hold(conditions, event):
+                for path in rule.find(event, now):
+                    found.append(Finding(path, rule.id, rule.level, rule.explain([path]), rule.remedy))
         return (
             list({(one.path, one.rule, one.level): one for one in reversed(found)}.values())[::-1] if found else found
         )
@@ -200,6 +199,9 @@ def _report(found: list[Finding], path: str, fault: Fault | None) -> None:
         found.append(Finding(path, *fault))
 
 
+_Asked = tuple[Rule, tuple[Condition, ...]]
+
+
 class _Index:
     """Finds the rules that can apply to an event, by one thing that each of them needs.
 
@@ -209,9 +211,9 @@ class _Index:
     def __init__(self, destination: Destination) -> None:
         children = (destination.root.children or {}).items()
         texts = {name for name, field in children if field.kind == "text" and not field.many}
-        self._always: list[Rule] = []
-        self._by_key: dict[str, list[Rule]] = {}
-        self._by_value: dict[str, dict[str, list[Rule]]] = {}
+        self._always: list[_Asked] = []
+        self._by_key: dict[str, list[_Asked]] = {}
+        self._by_value: dict[str, dict[str, list[_Asked]]] = {}
         for rule in destination.rules:
             if not rule.engine:
                 self._add(rule, texts)
@@ -220,16 +222,17 @@ class _Index:
         needed = [one for one in rule.when if one.needs_it]
         for one in needed:
             if one.test == "is" and one.path in texts:
+                rest = tuple(other for other in rule.when if other is not one)
                 for value in one.values:
-                    self._by_value.setdefault(one.path, {}).setdefault(value, []).append(rule)
+                    self._by_value.setdefault(one.path, {}).setdefault(value, []).append((rule, rest))
                 return
         if needed:
-            self._by_key.setdefault(needed[0].path.partition(".")[0], []).append(rule)
+            self._by_key.setdefault(needed[0].path.partition(".")[0], []).append((rule, rule.when))
         else:
-            self._always.append(rule)
+            self._always.append((rule, rule.when))
 
-    def of(self, event: Mapping[str, Any]) -> list[Rule]:
-        """The rules to ask about an event."""
+    def of(self, event: Mapping[str, Any]) -> list[_Asked]:
+        """The rules to ask about an event, each with the conditions that are still open."""
         found = self._always.copy()
         for name, rules in self._by_key.items():
             if name in event:

@@ -166,8 +166,8 @@ def _send(
         if to == "sandbox" and not options["dry_run"]:
             sandbox = stack.enter_context(sandbox_for(program))
             address, settings = sandbox.url, sandbox.settings
-            if not quiet and sandbox.is_standing:
-                say(f"Sending to the sandbox that stands: its page is {sandbox.url}")
+            if not quiet:
+                say(_told(sandbox))
         for one in given:
             if one.path is not None and program.replay(one.path) is not None and not quiet:
                 say(f"{one.name} is a sample: its times are moved as if it had been recorded just now.")
@@ -222,6 +222,13 @@ def sandbox_for(program: Program) -> Any:
         hint = "pip install 'event-mapper[sandbox]'"
         raise DeliveryError("no-sandbox", f"the sandbox needs {error.name}, which is not installed", 2, hint) from None
     return available(program.destination)
+
+
+def _told(sandbox: Any) -> str:
+    """Where the page of a sandbox is, and for how long."""
+    if sandbox.is_standing:
+        return f"Sending to the sandbox that stands: its page is {sandbox.url}"
+    return f"Sending to a sandbox of this run, {sandbox.url}; for one whose page stays: mapper sandbox"
 
 
 @contextmanager

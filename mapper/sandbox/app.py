@@ -23,6 +23,9 @@ from .store import Store
 
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
+_EVENTS = tuple(f"{version}/{{pixel}}/events{end}" for version in ("/{version}", "") for end in ("", "/"))
+"""The version may be left out, and a stroke may follow, as with every path of the Graph API."""
+
 
 def create_app(
     destination: Destination,
@@ -51,8 +54,7 @@ def create_app(
     routes = [
         *page.routes(),
         *Api(store, endpoint, bell, clock).routes(),
-        Route("/{version}/{pixel}/events", endpoint.events, methods=_METHODS),
-        Route("/{pixel}/events", endpoint.events, methods=_METHODS),
+        *(Route(path, endpoint.events, methods=_METHODS) for path in _EVENTS),
         Route("/tr", pixel.tr, methods=["GET", "POST"]),
         Route("/{path:path}", _nowhere, methods=_METHODS),
     ]

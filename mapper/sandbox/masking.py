@@ -39,7 +39,7 @@ class Masker:
 
         Nothing unhashed can stand where a hash belongs, and nothing personal where it has no place, without a finding.
         """
-        return has_findings or b"@" in raw or b"%40" in raw or b"+" in raw
+        return has_findings or b"@" in raw or b"+" in raw or (b"%" in raw and b"%40" in raw)
 
     def mask(self, event: Any) -> Any:
         """The event as it may be kept."""

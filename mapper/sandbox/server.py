@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import socket
 import threading
@@ -166,6 +167,7 @@ def serve(
         if on_start is not None:
             on_start(url)
         settings = {"PIXEL_ID": pixel_id, "ACCESS_TOKEN": token}
+        gc.freeze()  # what is there now stays, and need not be looked through again while events are judged
         with announced(Standing(url, destination.name, settings)) if announce else nullcontext():
             _Server(_config(app)).run(sockets=[bound])
     finally:

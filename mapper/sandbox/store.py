@@ -234,14 +234,18 @@ class Store:
             copies.append(me)
 
     def _copies(self, identities: Sequence[int], at: float) -> dict[int | None, list[Copy]]:
+        """The newest copy from either side, oldest first: more would never be asked for."""
         found: dict[int | None, list[Copy]] = {}
         for start in range(0, len(identities), 1000):
             part = identities[start : start + 1000]
+            newest = "SELECT max(id) FROM events WHERE verdict = 'accepted' AND identity = wanted AND source = "
             query = (
-                "SELECT identity, id, source, at FROM events WHERE verdict = 'accepted' AND at >= ? "
-                f"AND identity IN ({', '.join('?' * len(part))}) ORDER BY id"
+                f"WITH sent(wanted) AS (VALUES {', '.join(['(?)'] * len(part))}), "
+                f"newest(id) AS (SELECT ({newest} 'server') FROM sent UNION SELECT ({newest} 'pixel') FROM sent) "
+                "SELECT e.identity, e.id, e.source, e.at FROM newest CROSS JOIN events e ON e.id = newest.id "
+                "WHERE e.at >= ? ORDER BY e.id"
             )
-            for identity, number, source, moment in self.db.execute(query, (at - WINDOW, *part)):
+            for identity, number, source, moment in self.db.execute(query, (*part, at - WINDOW)):
                 found.setdefault(identity, []).append(Copy(number, source, moment))
         return found
 
