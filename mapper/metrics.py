@@ -19,14 +19,27 @@ def prometheus(tally: Tally, destination: str, seconds: float, exit_code: int | 
     return "".join(f"{line}\n" for line in _lines(tally, destination, seconds, exit_code))
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, mode: int = 0o644) -> None:
     """Put a file in its place in one step: whoever reads it sees the old one or the new one.
 
+    A link is replaced, never followed; what is no file, such as ``/dev/stdout``, is written to.
+
+    mode    who may read it
     raises  OSError
     """
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8") as there:
+            there.write(text)
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    temporary.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+            file.write(text)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _lines(tally: Tally, destination: str, seconds: float, exit_code: int | None) -> Iterator[str]:

@@ -66,7 +66,18 @@ class Setting:
             return ""
         if not value.strip():
             return f"{self.env} is empty"
-        return f"{self.env} must be {wanted}"
+        return f"{self.env} must be {wanted}{_seen(value)}"
+
+
+def _seen(value: str) -> str:
+    """What catches the eye in a value that cannot be used; the value itself may be a secret."""
+    if any(sign in "\r\n" for sign in value):
+        return ": it holds the end of a line"
+    if any(sign.isspace() for sign in value):
+        return ": it holds a blank"
+    if not value.isascii():
+        return ": it holds a character that is not ASCII"
+    return "" if value.isprintable() else ": it holds a control character"
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ def resolve(
     faults: list[str] = []
     for name, setting in destination.settings.items():
         value = given.get(name) or given.get(setting.env) or environ.get(setting.env) or setting.default
+        if value and setting.secret:
+            value = value.rstrip("\r\n")  # files of secrets end with a line end, and some tools pass it on
         if not value:
             if setting.required:
                 faults.append(f"{setting.env} is not set. {setting.about} {_where(setting.where)}".rstrip())

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from .errors import DeliveryError
-from .streams import Growing, Idle, Waiting
+from .streams import Growing, Idle, Pipe, Waiting
 
 MAX_LINE: Final = 10 * 1024 * 1024
 """The longest line that is read, in bytes. A longer one is skipped and counted as no record."""
@@ -38,6 +38,7 @@ BLOCK: Final = 512 * 1024
 Source = str | Path | Iterable[Any]
 """A file, a glob, ``-`` for standard input, several of these, or an iterable of records (dicts, or lines of JSON)."""
 
+_BROKEN: Final = (EOFError, zlib.error, gzip.BadGzipFile)
 _BOM: Final = b"\xef\xbb\xbf"
 _WRONG_FILES: Final = {
     b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or save it as JSON lines",
@@ -89,7 +90,7 @@ Piece = TypeVar("Piece", Line, Block)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One file to read, or standard input (``path`` is None), or records that Python gives (``records``).
+    """One file to read, or standard input (``path`` is None), another pipe, or records that Python gives (``records``).
 
     follow   the file grows: it is read on until another file takes its place
     until    bytes after which it is not read on, because what comes then is being written meanwhile
@@ -100,6 +101,7 @@ class Input:
     records: Iterable[Any] | None = None
     follow: bool = False
     until: int | None = None
+    pipe: Pipe | None = None
 
 
 def inputs(source: Source) -> list[Input]:
@@ -138,6 +140,8 @@ def _named(name: str) -> list[Input]:
 
 def _checked(name: str) -> Input:
     path = Path(name)
+    if path.exists() and not path.is_file() and not path.is_dir():  # looking into it would take from it
+        return Input(name, pipe=Pipe(path))
     if path.is_dir():
         raise DeliveryError("is-a-directory", f"{name} is a directory", 2, f"Name its files: '{name}/*.jsonl'.")
     try:
@@ -147,10 +151,14 @@ def _checked(name: str) -> Input:
         raise DeliveryError("no-such-file", f"there is no file {name}", 2) from None
     except OSError as error:
         raise DeliveryError("unreadable", f"{name} cannot be read: {error.strerror}", 2) from None
+    _refuse_wrong(name, start)
+    return Input(name, path)
+
+
+def _refuse_wrong(name: str, start: bytes) -> None:
     for magic, what in _WRONG_FILES.items():
         if start.startswith(magic):
             raise DeliveryError("wrong-file", f"{name} is {what}", 2)
-    return Input(name, path)
 
 
 def lines(given: Input, idle: Idle | None = None) -> Iterator[Line]:
@@ -189,18 +197,25 @@ def is_idle(given: Input) -> bool:
     try:
         import select
 
-        return not select.select([sys.stdin.buffer], [], [], 0)[0]
+        return not select.select([_pipe(given)], [], [], 0)[0]
     except (OSError, ValueError):  # not a pipe, or a system that cannot tell
         return True
+
+
+def _pipe(given: Input) -> Any:
+    return given.pipe.stream if given.pipe is not None else sys.stdin.buffer
 
 
 def _opened(
     given: Input, split: Callable[[str, Any, Idle], Iterator[Piece]], idle: Idle | None = None
 ) -> Iterator[Piece]:
-    opened, was_cut = _stream(given, idle)
     try:
-        yield from split(given.name, _unpacked(opened), was_cut)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
+        opened, was_cut = _stream(given, idle)
+    except OSError as error:
+        raise DeliveryError("unreadable", f"{given.name} cannot be read: {error.strerror}", 2) from None
+    try:
+        yield from split(given.name, _unpacked(given.name, opened), was_cut)
+    except _BROKEN:
         message = f"{given.name} breaks off: its gzip data is damaged or incomplete"
         raise DeliveryError("broken-input", message, 2, "What came before was handled. Get the whole file.") from None
     except OSError as error:
@@ -217,12 +232,13 @@ def _stream(given: Input, idle: Idle | None) -> tuple[Any, Idle]:
         return io.BufferedReader(growing, 1 << 16), lambda: growing.was_cut
     if given.path is not None:
         return given.path.open("rb", buffering=1 << 18), _never
+    pipe = _pipe(given)
     if idle is None:
-        return sys.stdin.buffer, _never
+        return pipe, _never
     try:
-        waiting = Waiting(sys.stdin.fileno(), idle)
+        waiting = Waiting(pipe.fileno(), idle)
     except (OSError, ValueError, AttributeError):  # somebody has put another object in its place
-        return sys.stdin.buffer, _never
+        return pipe, _never
     return io.BufferedReader(waiting, 1 << 16), lambda: waiting.was_cut
 
 
@@ -230,8 +246,10 @@ def _never() -> bool:
     return False
 
 
-def _unpacked(opened: Any) -> Any:
-    return gzip.GzipFile(fileobj=opened) if opened.peek(2)[:2] == b"\x1f\x8b" else opened
+def _unpacked(name: str, opened: Any) -> Any:
+    start = opened.peek(4)[:4]
+    _refuse_wrong(name, start)
+    return gzip.GzipFile(fileobj=opened) if start[:2] == b"\x1f\x8b" else opened
 
 
 def _split(name: str, stream: Any, was_cut: Idle) -> Iterator[Line]:
@@ -259,7 +277,12 @@ def _blocks(name: str, stream: Any, was_cut: Idle) -> Iterator[Block]:
         size, after = len(data), 0
         if data[-1:] != b"\n":
             begun = size - data.rfind(b"\n") - 1
-            rest = stream.readline(MAX_LINE + 1 - begun)
+            try:
+                rest = stream.readline(MAX_LINE + 1 - begun)
+            except _BROKEN:
+                if whole := data[: size - begun]:
+                    yield Block(name, number, offset, whole)
+                raise
             data += rest
             size += len(rest)
             if begun + len(rest) > MAX_LINE and data[-1:] != b"\n":  # the last line is too long

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 _PAUSE: Final = 0.1
 
@@ -50,6 +50,21 @@ class Waiting(io.RawIOBase):
             return bool(select.select([self._descriptor], [], [], _PAUSE)[0])
         except (OSError, ValueError):  # not a pipe, or a system that cannot tell
             return True
+
+
+class Pipe:
+    """A pipe that has a name, such as what a shell writes for ``<(zcat orders.gz)``: opened when it is read, once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stream: BinaryIO | None = None
+
+    @property
+    def stream(self) -> BinaryIO:
+        """raises  OSError"""
+        if self._stream is None:
+            self._stream = self._path.open("rb")
+        return self._stream
 
 
 class Growing(Waiting):

@@ -6,7 +6,10 @@ import gzip
 import json
 import logging
 import stat
+import subprocess
+import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from mapper.errors import DeliveryError
 from mapper.sandbox import Sandbox
 
 from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
+from .command import run as command
 from .conftest import NOW, ROOT, SMALL
 
 Compile = Callable[..., mapper.Program]
@@ -134,6 +138,31 @@ def test_a_gzip_file_that_breaks_off_is_said(
     assert report.events.pending == 0
     assert report.stopped is not None
     assert report.stopped.code == "broken-input"
+    assert report.records.read > 1000
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.99])
+def test_what_came_before_a_gzip_file_broke_off_is_mapped(share: float, tmp_path: Path) -> None:
+    text = b"".join(json.dumps(lead(n)).encode() + b"\n" for n in range(20_000))
+    data = gzip.compress(text)[: int(len(gzip.compress(text)) * share)]
+    (tmp_path / "cut.jsonl.gz").write_bytes(data)
+    (tmp_path / "m.yaml").write_text(SMALL)
+    whole = zlib.decompressobj(31).decompress(data).count(b"\n")
+    done = command("map", "m.yaml", "cut.jsonl.gz", "--now", str(int(NOW)), cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"breaks off" in done.stderr
+    assert whole - 300 < done.stdout.count(b"\n") <= whole
+
+
+def test_a_pipe_with_a_name_is_read_once(tmp_path: Path) -> None:
+    """What a shell writes for <(zcat orders.gz): looking into it before it is read would take records from it."""
+    (tmp_path / "m.yaml").write_text(SMALL)
+    (tmp_path / "r.gz").write_bytes(gzip.compress(b"".join(json.dumps(lead(n)).encode() + b"\n" for n in range(3000))))
+    for call in (f"map m.yaml <(cat r.gz) --now {int(NOW)}", "send m.yaml <(gzip -dc r.gz) --dry-run"):
+        done = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m mapper {call}"], cwd=tmp_path, capture_output=True, check=False
+        )
+        assert b"3,000 records read" in done.stderr, done.stderr
 
 
 def test_a_dry_run_sends_nothing(compiled: Compile) -> None:
@@ -149,7 +178,7 @@ def test_a_dry_run_sends_nothing(compiled: Compile) -> None:
         ({"PIXEL_ID": "12 3", "ACCESS_TOKEN": "x"}, ["META_PIXEL_ID"]),
         ({"PIXEL_ID": "1", "ACCESS_TOKEN": "Bearer-abc"}, ["META_ACCESS_TOKEN"]),
         ({"PIXEL_ID": "1", "ACCESS_TOKEN": "'abc'"}, ["META_ACCESS_TOKEN"]),
-        ({"PIXEL_ID": "1", "ACCESS_TOKEN": "abc\n"}, ["META_ACCESS_TOKEN"]),
+        ({"PIXEL_ID": "1", "ACCESS_TOKEN": "abc\nd"}, ["META_ACCESS_TOKEN"]),
     ],
 )
 def test_settings_are_checked_before_anything_is_read(

@@ -149,7 +149,7 @@ def retry_letters(
         if address == "sandbox" and not plan:
             sandbox = stack.enter_context(sandbox_for(program))
             address, settings = sandbox.url, sandbox.settings
-        stack.enter_context(signals(switch))
+        stack.enter_context(signals(switch, quiet=quiet))
         shown = stack.enter_context(progress(quiet=quiet))
         found = retry(
             program,
@@ -163,7 +163,7 @@ def retry_letters(
             switch=switch,
         )
     if report is not None:
-        write(report, json.dumps(found.as_dict(), indent=2, ensure_ascii=False) + "\n")
+        write(report, json.dumps(found.as_dict(), indent=2, ensure_ascii=False) + "\n", 0o600)
     if plan and not quiet:
         tell(_planned(found.events.made, found.records.read, found.records.dead, found.records.ignored))
     if not quiet:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -84,7 +84,8 @@ class Metrics:
         moment = time.monotonic()
         if moment - self._written >= _EVERY:
             self._written = moment
-            write(self._path, prometheus(tally, self._destination, moment - self._started))
+            with suppress(OSError):  # a disk that is full is said at the end; the run does not depend on it
+                write(self._path, prometheus(tally, self._destination, moment - self._started))
 
     def finish(self, report: Report) -> None:
         write(self._path, prometheus(report.tally, self._destination, report.seconds, report.exit_code))

@@ -14,6 +14,7 @@ import signal
 import sys
 import textwrap
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO, Final, NoReturn
 
 import click
@@ -110,7 +111,16 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name is no reason to fail
+    _keep_no_cores()
     sys.exit(_run(sys.argv[1:]))
+
+
+def _keep_no_cores() -> None:
+    """A process that dies leaves no image of its memory behind: records and the token are in it."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _run(arguments: list[str]) -> int:
@@ -123,6 +133,8 @@ def _run(arguments: list[str]) -> int:
         return end.exit_code
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption) and "token" in error.option_name:
+            say("  help: Others can read a command line. A token belongs into the environment: META_ACCESS_TOKEN.")
         return 2
     except (KeyboardInterrupt, click.exceptions.Abort):
         say("Interrupted.")

@@ -8,14 +8,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from ..delivery import PATIENCE
-from ..dispatch import CONCURRENCY, Notify, Switch
+from ..dispatch import CONCURRENCY, GRACE, Notify, Switch
 from ..errors import DeliveryError, MappingError
 from ..metrics import write
 from ..pipeline import send
@@ -45,6 +45,9 @@ Exit codes: 0 everything was sent; 1 something was refused, nothing is pending;
 2 wrong usage, or a mapping or input that cannot be used; 3 pending, run it again;
 4 pending, a person must act (token, permission, pixel); 5 a file of ours cannot
 be written; 130, 143 interrupted."""
+
+
+_STOPPING: Final = f"\nStopping: requests on their way have {GRACE:.0f} seconds. Once more ends at once.\n".encode()
 
 
 @click.command("send", help=HELP)
@@ -171,18 +174,18 @@ def _send(
         for one in given:
             if one.path is not None and program.replay(one.path) is not None and not quiet:
                 say(f"{one.name} is a sample: its times are moved as if it had been recorded just now.")
-        stack.enter_context(signals(switch))
+        stack.enter_context(signals(switch, quiet=quiet))
         shown = [stack.enter_context(progress(quiet=quiet)), counts.show if counts is not None else None]
         options["on_progress"] = _all([show for show in shown if show is not None])
         report = send(program, source, to=address, settings=settings, on_note=notify, switch=switch, **options)
-    if report_file is not None:
-        write(report_file, json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n")
-    if counts is not None:
-        counts.finish(report)
     if notify is not None:
         notify("finished", {key: said for key, said in report.as_dict().items() if key != "repeated"})
     if not quiet:
         say(summary(report, colour=coloured(sys.stderr), width=width(sys.stderr), mapping=mapping))
+    if report_file is not None:  # after it was told: a disk that is full must not take the outcome with it
+        write(report_file, json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n", 0o600)
+    if counts is not None:
+        counts.finish(report)
     return report.exit_code
 
 
@@ -232,13 +235,16 @@ def _told(sandbox: Any) -> str:
 
 
 @contextmanager
-def signals(switch: Switch) -> Iterator[None]:
+def signals(switch: Switch, *, quiet: bool = True) -> Iterator[None]:
     """SIGINT and SIGTERM end the run with everything recorded; a second one ends it at once."""
 
     def stop(number: int, frame: object) -> None:
         if switch.is_off():
             os._exit(128 + number)
         switch.stop(128 + number)
+        if not quiet:
+            with suppress(OSError):
+                os.write(2, _STOPPING)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
