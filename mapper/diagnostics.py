@@ -33,6 +33,10 @@ _COLOURS: Final = {
 }
 _END: Final = "\x1b[0m"
 _TAB: Final = 4
+_MARGIN: Final = 10
+"""Columns beside a line that is shown: its number, and what says that there is more of it."""
+_LEAST: Final = 30
+"""Columns that are shown of a line in however narrow a terminal."""
 _UNSAFE: Final = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
 )
@@ -59,32 +63,37 @@ def _code(match: re.Match[str]) -> str:
     return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
-def render(problems: Sequence[Problem], *, colour: bool = False) -> str:
-    """Problems one after the other, with the lines they stand in, and a summary."""
+def render(problems: Sequence[Problem], *, colour: bool = False, width: int = 0) -> str:
+    """Problems one after the other, with the lines they stand in, and a summary.
+
+    width   columns of the terminal, so that carets stay below their words; 0 for what is none
+    """
     if not problems:
         return ""
-    return "\n\n".join(one(problem, colour=colour) for problem in problems) + "\n\n" + summary(problems, colour=colour)
+    told = "\n\n".join(one(problem, colour=colour, width=width) for problem in problems)
+    return f"{told}\n\n{summary(problems, colour=colour)}"
 
 
-def one(problem: Problem, *, colour: bool = False) -> str:
+def one(problem: Problem, *, colour: bool = False, width: int = 0) -> str:
     """One problem: the place and what is wrong, the line with carets, what to do."""
     paint = _painter(colour)
     level = "" if problem.level == "error" else "warning: "
     place, message = visible(str(problem.span)), visible(problem.message)
     head = f"{paint('place', place)}: {paint(problem.level, level + message)} {paint('dim', f'[{problem.code}]')}"
-    parts = [head, *excerpt(problem.span, problem.level, colour=colour)]
+    parts = [head, *excerpt(problem.span, problem.level, colour=colour, width=width)]
     if problem.hint:
         parts.append(f"{paint('help', '   help:')} {visible(problem.hint)}")
     return "\n".join(parts)
 
 
-def excerpt(span: Span, level: str = "error", *, colour: bool = False) -> list[str]:
-    """The line of a place with carets under it; nothing if the file cannot be read any more."""
+def excerpt(span: Span, level: str = "error", *, colour: bool = False, width: int = 0) -> list[str]:
+    """The line of a place with carets under it; nothing if the file cannot be read any more. ``width`` as above."""
     lines = _lines(span.file)
     if not 1 <= span.line <= len(lines):
         return []
     line = lines[span.line - 1]
-    text, start, length = _cut(_drawn(line), span.column - 1, span.end - 1)
+    room = min(MAX_WIDTH, max(width - _MARGIN, _LEAST)) if width else MAX_WIDTH
+    text, start, length = _cut(_drawn(line), span.column - 1, span.end - 1, room)
     paint = _painter(colour)
     return [
         f"{paint('dim', f'{span.line:>5} |')} {text}".rstrip(),
@@ -114,12 +123,11 @@ def _drawn(line: str) -> list[tuple[str, int]]:
     return drawn
 
 
-def _cut(drawn: list[tuple[str, int]], start: int, end: int) -> tuple[str, int, int]:
+def _cut(drawn: list[tuple[str, int]], start: int, end: int, room: int) -> tuple[str, int, int]:
     """What is shown of a line, and from which column on how many carets stand under ``drawn[start:end]``."""
     first, last, more = 0, len(drawn), ""
-    if sum(width for _, width in drawn) > MAX_WIDTH:
-        first = max(0, min(start, len(drawn)) - MAX_WIDTH // 3)
-        room = MAX_WIDTH
+    if sum(width for _, width in drawn) > room:
+        first = max(0, min(start, len(drawn)) - room // 3)
         last = first
         while last < len(drawn) and room >= drawn[last][1]:
             room -= drawn[last][1]

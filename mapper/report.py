@@ -22,7 +22,7 @@ from .cleaning import CODES
 from .dead_letters import DeadLetters
 from .delivery import Item, Outcome
 from .program import Program
-from .results import Dropped, Event, Refusal, Result
+from .results import Dropped, Event, Refusal, Result, general
 
 _MOST_REPEATED: Final = 1_000
 _decode = msgspec.json.Decoder().decode
@@ -356,9 +356,9 @@ def _repeated(program: Program, item: Item) -> Repeated:
 
 
 def refused(problem: Refusal) -> Reason:
-    """A refusal, without the record it was about."""
+    """A refusal, without the record it was about, and without where in its line: that differs from line to line."""
     place = str(problem.span) if problem.span else ""
-    return Reason(problem.code, problem.event, problem.parameter, place, problem.message)
+    return Reason(problem.code, problem.event, problem.parameter, place, general(problem.message))
 
 
 def warned(program: Program, warning: Dropped) -> Reason:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -144,3 +145,11 @@ def unreadable(record: Any, error: Exception) -> Refusal:
     where = str(error).rpartition("(byte ")[2].rstrip(")")
     at = f" from byte {where}" if where.isdigit() else ""
     return Refusal("not-json", f"the line is not valid JSON{at}")
+
+
+_AT: Final = re.compile(r" (?:from|at) byte \d+\Z")
+
+
+def general(message: str) -> str:
+    """Why a line is no record, without where in the line: the same for all lines, so that it can be counted."""
+    return _AT.sub("", message)

@@ -17,6 +17,7 @@ from .errors import Problem
 from .placing import BREAKS, Lines
 
 _QUOTES: Final = 'Put quotes around the value: "…".'
+_RECORDS: Final = "If this is a file of records: the mapping is named first, then the records."
 FLATTER: Final = "Nest less: name parts with 'let', or take a list apart with 'for'."
 _BRACES: Final = re.compile(r"(?:^|[:,\[{-])[ \t]*(\{\{)")
 _KEY: Final = re.compile(r"[ ]*(?:- +)*(?:\"[^\"]*\"|'[^']*'|[^\s\"'#\[\]{},&*!|>%@`:-][^#:]*?)[ ]*:(?:[ ]+|$)")
@@ -322,7 +323,8 @@ def _indentation(scene: _Scene) -> Fault | None:
 def _several(scene: _Scene) -> Fault | None:
     if "<document start>" not in scene.complaint.said:
         return None
-    return scene.fault(scene.complaint.at, "syntax", "this stands behind the end of the value", _QUOTES)
+    hint = _RECORDS if scene.here.lstrip().startswith("{") else _QUOTES
+    return scene.fault(scene.complaint.at, "syntax", "this stands behind the end of the value", hint)
 
 
 _EXPLANATIONS: Final[tuple[Callable[[_Scene], Fault | None], ...]] = (

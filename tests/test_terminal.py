@@ -10,13 +10,17 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import pytest
 
+import mapper
 from mapper.cli.live import as_line
-from mapper.cli.main import VERBS, group
+from mapper.cli.main import HABITS, VERBS, group
+from mapper.diagnostics import excerpt
+from mapper.errors import MappingError, Problem
 from mapper.report import Events, Records, Tally
 
 from .conftest import NOW, SMALL
@@ -126,6 +130,59 @@ def test_completion(folder: Path) -> None:
     assert offered("mapper ch") == ["check"]
     assert offered("mapper check --format s") == ["sarif"]
     assert offered("mapper dead-letters ") == ["list", "retry", "show"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("chek", "Did you mean 'check'?"), ("lint", "Did you mean 'check'?"), ("run", "Did you mean 'send'?"),
+        ("format", "Did you mean 'fmt'?"), ("help", "Did you mean '--help'?"), ("qqq", "There are: init, check, "),
+    ],
+)  # fmt: skip
+def test_verbs_of_other_tools_and_typos(typed: str, hint: str, folder: Path) -> None:
+    found = run(typed, "m.yaml", cwd=folder)
+    assert found.returncode == 2
+    assert hint in found.stderr.decode()
+
+
+def test_habits_lead_to_verbs_that_there_are() -> None:
+    assert {name for name in HABITS.values() if not name.startswith("--")} <= VERBS.keys()
+    assert not HABITS.keys() & VERBS.keys()
+
+
+def test_a_terminal_that_knows_ascii_only_has_bars_and_lines_all_the_same(folder: Path) -> None:
+    arguments = ("check", "m.yaml", "--sample", "r.jsonl", "--now", str(NOW))
+    latin = run(*arguments, cwd=folder, PYTHONIOENCODING="latin-1", PYTHONUTF8="0").stdout.decode("ascii")
+    assert "100%  ##########" in latin
+    assert "-" * 30 in latin
+    assert "\\u" not in latin
+    assert "100%  ██████████" in run(*arguments, cwd=folder, PYTHONIOENCODING="utf-8").stdout.decode()
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_carets_stay_below_their_words_in_a_narrow_terminal(columns: int, folder: Path) -> None:
+    long = f"events: {{Lead: {{when: \"{'a == 1 or ' * 20} b | uper == 'B'\"}}}}"
+    (folder / "long.yaml").write_text(f"version: 1\ndestination: meta\n{long}\n")
+    [problem, *_] = (one for one in _problems(folder / "long.yaml") if one.code == "unknown-filter")
+    text, carets = excerpt(problem.span, width=columns)
+    assert max(len(text), len(carets)) <= columns
+    assert text[carets.index("^") : carets.rindex("^") + 1] == "uper"
+
+
+def _problems(path: Path) -> Sequence[Problem]:
+    with pytest.raises(MappingError) as raised:
+        mapper.load(path)
+    return raised.value.problems
+
+
+def test_lines_that_break_at_different_places_are_one_reason(folder: Path) -> None:
+    (folder / "broken.jsonl").write_text("".join(f"{' ' * n}{{bad\n" for n in range(30)))
+    for arguments in (
+        ["map", "m.yaml", "broken.jsonl", "--dead-letters", "b.dead"],
+        ["dead-letters", "list", "b.dead"],
+    ):
+        found = run(*arguments, cwd=folder)
+        assert "       30  the line is not valid JSON [not-json]" in (found.stderr + found.stdout).decode().splitlines()
 
 
 def test_progress_says_what_is_refused() -> None:

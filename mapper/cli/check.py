@@ -78,7 +78,7 @@ def command(
     failed = any(problem.level == "error" or strict for problem in problems)
     if sample and programs:
         if problems:
-            say(diagnostics.render(problems, colour=coloured(sys.stderr)))
+            say(diagnostics.render(problems, colour=coloured(sys.stderr), width=width(sys.stderr)))
         _try(programs[0], sample, form, now)
         return 1 if failed else 0
     _show(problems, form, len(programs), len(mappings))
@@ -132,7 +132,7 @@ def _try(program: Program, sample: tuple[str, ...], form: str, now: float | None
     else:
         from .coverage import show
 
-        click.echo(show(coverage, width=width(sys.stdout) or 120, colour=coloured(sys.stdout)))
+        tell(show(coverage, width=width(sys.stdout) or 120, colour=coloured(sys.stdout)))
     old = sum(count for reason, count in coverage.reasons.items() if reason.code == "too-old")
     if now is None and old * 4 > coverage.records:
         say("Many of these records are too old by now. To try them as on their own day: --now 2026-11-20, say.")
@@ -157,7 +157,7 @@ def _show(problems: list[Problem], form: str, good: int, count: int) -> None:
         click.echo(diagnostics.as_sarif(problems, mapper.__version__))
     else:
         if problems:
-            click.echo(diagnostics.render(problems, colour=coloured(sys.stdout)))
+            tell(diagnostics.render(problems, colour=coloured(sys.stdout), width=width(sys.stdout)))
         if good:
             said = f"{good} of {count} mappings" if good < count else f"{count} mapping{'s' if count > 1 else ''}"
             say(f"{said} can be used.")

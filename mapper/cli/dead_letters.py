@@ -19,6 +19,7 @@ from ..diagnostics import visible
 from ..dispatch import Switch
 from ..metrics import write
 from ..program import load
+from ..results import general
 from ..retrying import open_letters, retry
 from .live import progress
 from .main import coloured, say, tell, width
@@ -184,7 +185,7 @@ def _grouped(letters: Iterator[Letter]) -> tuple[list[_Group], int]:
     for letter in letters:
         count += 1
         for reason in letter.reasons:
-            code, message = reason["code"], reason.get("message", "")
+            code, message = reason["code"], general(reason.get("message", ""))
             group = groups.setdefault((code, message), _Group(code, message, reason.get("parameter", "")))
             group.letters += 1
             if event := reason.get("event", ""):

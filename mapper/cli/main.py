@@ -39,6 +39,22 @@ VERBS: Final = {
 """The verbs, in the order in which they are needed."""
 
 
+HABITS: Final = {
+    **dict.fromkeys(("lint", "validate", "compile", "verify", "preview", "coverage"), "check"),
+    **dict.fromkeys(("transform", "convert", "dry-run"), "map"),
+    **dict.fromkeys(("run", "deliver", "dispatch", "upload", "push", "sync"), "send"),
+    **dict.fromkeys(("retry", "replay", "resend", "dlq", "deadletters"), "dead-letters"),
+    **dict.fromkeys(("emulate", "emulator", "serve", "server", "mock"), "sandbox"),
+    **dict.fromkeys(("why", "trace", "debug"), "explain"),
+    **dict.fromkeys(("new", "create", "scaffold", "generate"), "init"),
+    "format": "fmt",
+    "generate-schema": "schema",
+    "help": "--help",
+    "version": "--version",
+}
+"""What other tools call a verb, and what it is called here."""
+
+
 class ReaderGoneError(Exception):
     """Whoever reads our output has enough (``| head``)."""
 
@@ -67,12 +83,16 @@ class Verbs(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in VERBS:
-            import difflib
-
-            close = difflib.get_close_matches(args[0], VERBS, 1)
-            hint = f" Did you mean '{close[0]}'?" if close else f" There are: {', '.join(VERBS)}."
-            raise click.UsageError(f"There is no command '{args[0]}'.{hint}", ctx)
+            raise click.UsageError(f"There is no command '{args[0]}'. {_meant(args[0])}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _meant(name: str) -> str:
+    """What somebody may have meant by a command that there is not."""
+    import difflib
+
+    close = [HABITS[name]] if name in HABITS else difflib.get_close_matches(name, VERBS, 1)
+    return f"Did you mean '{close[0]}'?" if close else f"There are: {', '.join(VERBS)}."
 
 
 def _plain(command: click.Command) -> click.Command:
@@ -144,7 +164,7 @@ def _run(arguments: list[str]) -> int:
     except MappingError as error:
         from ..diagnostics import render
 
-        say(render(error.problems, colour=coloured(sys.stderr)))
+        say(render(error.problems, colour=coloured(sys.stderr), width=width(sys.stderr)))
         return 2
     except DeliveryError as error:
         say(f"mapper: {error.message}" + (f"\n  help: {error.hint}" if error.hint else ""))
@@ -188,7 +208,7 @@ def say(text: str) -> None:
     if columns and "\n" not in text and len(text) > columns:  # a sentence, which may break between words
         text = textwrap.fill(text, columns, subsequent_indent=" " * 2, break_long_words=False, break_on_hyphens=False)
     try:
-        click.echo(safe(text), err=True, color=coloured(sys.stderr))
+        click.echo(_drawn(safe(text), sys.stderr), err=True, color=coloured(sys.stderr))
     except OSError:
         return
 
@@ -197,7 +217,19 @@ def tell(text: str) -> None:
     """Write to stdout what is safe to show."""
     from ..diagnostics import safe
 
-    click.echo(safe(text), color=coloured(sys.stdout))
+    click.echo(_drawn(safe(text), sys.stdout), color=coloured(sys.stdout))
+
+
+_PLAIN: Final = str.maketrans({"█": "#", "░": ".", "─": "-", "…": "...", "×": "x"})
+
+
+def _drawn(text: str, stream: Any) -> str:
+    """``text`` with signs of ASCII for bars and lines where a stream has no others."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN)
+    return text
 
 
 def sources(records: Sequence[str]) -> list[str]:

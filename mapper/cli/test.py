@@ -14,7 +14,7 @@ from ..errors import MappingError, Problem
 from ..program import load
 from ..rewriting import updated
 from ..specs import SUFFIX, Outcome, mapping_of, run_tests
-from .main import coloured, say
+from .main import coloured, say, width
 from .saving import save
 
 HELP = """\b
@@ -89,7 +89,7 @@ def _show(outcome: Outcome) -> None:
         click.echo("")
         for line in _sides(difference, colour):
             click.echo(f"      {line}")
-        for line in excerpt(difference.span, colour=colour):
+        for line in excerpt(difference.span, colour=colour, width=width(sys.stdout)):
             click.echo(f"  {line}")
     click.echo("")
 
