@@ -27,6 +27,10 @@ from .results import Result
 MAX_FIELDS: Final = 5000
 """How many different fields of records are remembered: records with keys that are data have no end of them."""
 _MAX_DEPTH: Final = 12
+_ALIKE: Final = 0.8
+"""How like two names are, at least, of which one may be meant for the other."""
+_WORD: Final = 4
+"""Letters of a name, at least, that is looked for within another."""
 _USEFUL: Final = re.compile(
     r"e.?mail|phone|mobile|first.?name|last.?name|surname|given.?name|family.?name|city|town|zip|post.?(al|code)|country"
     r"|province|gender|birth|\bip\b|ip_?addr|user.?agent|fbp|fbc|fbclid|price|total|amount|value|currency|quantity|sku"
@@ -248,8 +252,11 @@ def _nearest(path: Path, present: Mapping[str, Path]) -> str:
     wanted, whole = _letters(path[-1]), label(path)
     best, found = 0.0, ""
     for text, other in sorted(present.items()):
-        likeness = difflib.SequenceMatcher(None, wanted, _letters(other[-1])).ratio()
-        if likeness >= 0.8:
+        known = _letters(other[-1])
+        likeness = difflib.SequenceMatcher(None, wanted, known).ratio()
+        if min(len(wanted), len(known)) >= _WORD and (wanted in known or known in wanted):  # phone, phone_number
+            likeness = max(likeness, _ALIKE)
+        if likeness >= _ALIKE:
             likeness += difflib.SequenceMatcher(None, whole, text).ratio() / 10
             if likeness > best:
                 best, found = likeness, text

@@ -78,6 +78,18 @@ def test_fields_that_no_record_has_and_their_nearest(compiled: Compile) -> None:
     assert found.unknown == {"customer.phonenumber": "customer.phone_number", "xyz": ""}
 
 
+def test_a_name_that_is_part_of_another_is_near_it(compiled: Compile) -> None:
+    names = {"{{ email }}": "{{ firstemail }}", "{{ ip }}": "{{ phone }}", "{{ agent }}": "{{ ua }}"}
+    text = SMALL
+    for known, other in names.items():
+        text = text.replace(known, other)
+    assert covered(compiled(text), GOOD).unknown == {
+        "firstemail": "email",
+        "phone": "customer.phone_number",
+        "ua": "",
+    }
+
+
 def test_fields_that_look_useful_and_nobody_reads(compiled: Compile) -> None:
     found = covered(compiled(), GOOD, {**GOOD, "items": [{"sku": "a"}, {"sku": "b"}]})
     assert found.unread == {"customer.phone_number": 2, "items.sku": 1}
