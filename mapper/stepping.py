@@ -13,7 +13,7 @@ from pathlib import Path as FilePath
 from types import CodeType, FunctionType
 from typing import Any
 
-from . import expression, nodes
+from . import effort, expression, nodes
 from .errors import Problem, RecordError, Span
 from .lowered import Expression, Expressions, variables
 from .mapping import MappingSpec
@@ -101,6 +101,7 @@ class Stepper:
 
         raises  RecordError as the compiled mapping does
         """
+        effort.renew()
         return self._compute(found.node, view.values)
 
     def _compute(self, tree: ast.expr, values: Mapping[str, Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from mapper import effort
 from mapper.errors import Problem, RecordError, Span
 from mapper.expression import RUNTIME, Access, Lowering, Scope, Table, parse_bare, parse_text, runtime_tables
 from mapper.projection import Node, PathNode, Projection, Resolver
@@ -55,6 +56,7 @@ class Compiled:
 
     def __call__(self, record: Any, now: float = NOW) -> Any:
         data = self.projection.decoder.decode(msgspec.json.encode(record))
+        effort.renew()
         return self._run(data, Context(now))
 
     def decode(self, record: Any) -> Any:
