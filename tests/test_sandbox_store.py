@@ -298,6 +298,31 @@ def test_events_are_filtered(chosen: Filter, expected: int) -> None:
     assert [row["id"] for row in found["rows"]] == sorted((row["id"] for row in found["rows"]), reverse=True)
 
 
+def test_the_newest_copy_is_the_one_that_counts_also_after_a_start(tmp_path: Path) -> None:
+    store = Store(tmp_path / "e.db", keep=3)
+    for second in range(3):
+        add(store, [numbered(1)], at=NOW + second)
+    assert [(one.merged, one.twin) for one in store.events()] == [("", 0), ("repeat", 1), ("repeat", 2)]
+    store.close()
+    again = Store(tmp_path / "e.db", keep=3)
+    add(again, [numbered(1)], at=NOW + 3)
+    assert again.events()[-1].twin == 3
+    add(again, [numbered(2), numbered(3), numbered(4)], at=NOW + 4)
+    add(again, [numbered(1)], at=NOW + 5)
+    assert [(one.event_id, one.merged) for one in again.events()][-1] == ("lead-1", ""), "its copies are forgotten"
+
+
+def test_an_event_that_is_taken_at_its_second_try_is_a_copy_for_the_next() -> None:
+    store = Store()
+    add(store, [numbered(1), numbered(2, event_time=5)])
+    add(store, [numbered(1)], at=NOW + 1)
+    add(store, [numbered(1)], at=NOW + 2)
+    assert [(one.id, one.attempts, one.merged, one.twin) for one in store.events()] == [
+        (1, 2, "", 0),
+        (3, 1, "repeat", 1),
+    ]
+
+
 def test_events_of_the_last_minute_are_counted_by_name() -> None:
     store = Store()
     add(store, [numbered(1), numbered(2)], at=NOW)

@@ -32,7 +32,6 @@ CREATE TABLE events (
   message TEXT NOT NULL, remedy TEXT NOT NULL, warned INTEGER NOT NULL, keys INTEGER NOT NULL,
   merged TEXT NOT NULL, twin INTEGER NOT NULL, way TEXT NOT NULL, attempts INTEGER NOT NULL,
   identity INTEGER, digest BLOB) STRICT;
-CREATE INDEX events_copies ON events (identity, source, id) WHERE verdict = 'accepted' AND identity IS NOT NULL;
 CREATE INDEX events_request ON events (request);
 CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE attempts (

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from .facets import FACET_COLUMNS, Cube, Facet, facet_of
 from .judging import Judged
-from .merging import WINDOW, Copy, Merged, Source, merge
+from .merging import WINDOW, Copy, Merged, Newest, Source, merge
 from .rates import Rates
 from .records import EVENT_COLUMNS, REQUEST_COLUMNS, Arrival, Request, Stored
 from .schema import connect
@@ -61,6 +61,7 @@ class Store:
         self.keep, self.age = keep, age
         self.cube = Cube()
         self.rates = Rates()
+        self._newest = Newest()
         self.changes = 0
         self.db = connect(self.path)
         self.lock = threading.RLock()
@@ -76,6 +77,8 @@ class Store:
         self._pixels = db.execute("SELECT count(*) FROM persons").fetchone()[0] > 0
         self.pruned: Counter[str] = Counter(dict(db.execute("SELECT name, number FROM totals")))
         self.cube.load(db.execute(f"SELECT {FACET_COLUMNS}, count(*) FROM events GROUP BY {_places(8)}"))
+        accepted = "verdict = 'accepted' AND identity IS NOT NULL"
+        self._newest.load(db.execute(f"SELECT source, identity, id FROM events WHERE {accepted} ORDER BY id"))
         self._open: dict[bytes, list[int]] = {}
         rows = db.execute(
             "SELECT digest, id FROM events WHERE verdict != 'accepted' AND digest IS NOT NULL ORDER BY id"
@@ -137,6 +140,7 @@ class Store:
                 self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.cube.clear()
             self.rates.clear()
+            self._newest.clear()
             self.pruned.clear()
             self._open.clear()
             self._count, self._pixels = 0, False
@@ -188,6 +192,9 @@ class Store:
             self._pixels = self._pixels or bool(persons)
         for facet, count in Counter(_facet(row, arrival) for row in rows).items():
             self.cube.add(facet, count)
+        for row in rows:
+            if row.judged.verdict == "accepted" and row.judged.identity is not None:
+                self._newest.add(arrival.source, row.judged.identity, row.id)
         self.rates.add(arrival.at, Counter(row.judged.name for row in rows))
         self._count += len(rows)
 
@@ -205,6 +212,8 @@ class Store:
                 "UPDATE events SET verdict = ?, rule = ?, path = ?, message = ?, remedy = ? WHERE id = ?",
                 (judged.verdict, *why, event),
             )
+        if judged.verdict == "accepted" and judged.identity is not None:
+            self._newest.add("server", judged.identity, event)
         self.cube.add(old, -1)
         self.cube.add(self._facet(event))
 
@@ -234,16 +243,14 @@ class Store:
             copies.append(me)
 
     def _copies(self, identities: Sequence[int], at: float) -> dict[int | None, list[Copy]]:
-        """The newest copy from either side, oldest first: more would never be asked for."""
+        """The newest copy from either side, oldest first."""
         found: dict[int | None, list[Copy]] = {}
-        for start in range(0, len(identities), 1000):
-            part = identities[start : start + 1000]
-            newest = "SELECT max(id) FROM events WHERE verdict = 'accepted' AND identity = wanted AND source = "
+        numbers = self._newest.of(identities)
+        for start in range(0, len(numbers), 1000):
+            part = numbers[start : start + 1000]
             query = (
-                f"WITH sent(wanted) AS (VALUES {', '.join(['(?)'] * len(part))}), "
-                f"newest(id) AS (SELECT ({newest} 'server') FROM sent UNION SELECT ({newest} 'pixel') FROM sent) "
-                "SELECT e.identity, e.id, e.source, e.at FROM newest CROSS JOIN events e ON e.id = newest.id "
-                "WHERE e.at >= ? ORDER BY e.id"
+                "SELECT identity, id, source, at FROM events "
+                f"WHERE id IN ({', '.join('?' * len(part))}) AND at >= ? ORDER BY id"
             )
             for identity, number, source, moment in self.db.execute(query, (*part, at - WINDOW)):
                 found.setdefault(identity, []).append(Copy(number, source, moment))
@@ -298,6 +305,7 @@ class Store:
         self.db.execute("DELETE FROM bodies WHERE id <= ?", (last,))
         for table in ("attempts", "persons"):
             self.db.execute(f"DELETE FROM {table} WHERE event <= ?", (last,))
+        self._newest.forget(last)
         kept = ((digest, [number for number in known if number > last]) for digest, known in self._open.items())
         self._open = {digest: known for digest, known in kept if known}
 
