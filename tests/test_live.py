@@ -80,11 +80,13 @@ def test_a_live_pipe_is_sent_before_a_batch_is_full(tmp_path: Path, answering: C
 
 def test_a_signal_ends_a_run_that_waits_for_its_pipe(tmp_path: Path, answering: Callable[..., Answering]) -> None:
     server = answering(taken)
-    with sending(tmp_path, server, "-", "--max-wait", "600", "--report", "r.json") as process:
+    counts = tmp_path / "counts.prom"
+    files = ("--report", "r.json", "--metrics", str(counts))
+    with sending(tmp_path, server, "-", "--max-wait", "600", *files) as process:
         assert process.stdin is not None
         process.stdin.write(line(1))
         process.stdin.flush()
-        time.sleep(1.5)
+        until(lambda: counts.exists() and 'fate="mapped"} 1' in counts.read_text())
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 143
     report = json.loads((tmp_path / "r.json").read_text())
