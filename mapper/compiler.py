@@ -102,16 +102,17 @@ class Compiled:
         return digest.hexdigest()
 
 
-def compile_mapping(spec: MappingSpec, *, full: bool = False, lenient: bool = False) -> Compiled:
+def compile_mapping(spec: MappingSpec, *, full: bool = False, lenient: bool = False, memo: bool = True) -> Compiled:
     """Compile a mapping.
 
     full     decode every record whole, which gives the same events, only slower
     lenient  an event comes out with what it has, even if something required is empty
+    memo     remember the hashes of what comes again and again
     raises   MappingError with everything that is wrong
     """
     problems = list(spec.problems)
     destination = _destination(spec, problems)
-    compiler = Compiler(spec, destination, problems)
+    compiler = Compiler(spec, destination if memo else destination.without_memo(), problems)
     if lenient:
         compiler.functions["miss"] = _passed_over
     compiled = compiler.compile(full)

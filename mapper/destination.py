@@ -147,6 +147,11 @@ class Destination:
         severities = MappingProxyType({**self.severities, **levels})
         return replace(self, rules=tuple(kept), severities=severities, fingerprint=digest)
 
+    def without_memo(self) -> Destination:
+        """The same destination; cleaning its parameters remembers nothing."""
+        fields = {path: known.forgetful() for path, known in self.fields.items()}
+        return replace(self, root=self.root.forgetful(), fields=MappingProxyType(fields))
+
     def level(self, rule: str) -> Level | None:
         """How serious a rule is, by id; None if it is off. An unknown id is an error."""
         level = self.severities.get(rule, "error")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -51,6 +51,7 @@ class Field:
     beside      whether it stands beside the events in the request's body, and not in the event
     into        the path of a list into which its values go, each in a copy of ``wrap``; "" if it stands at its path
     unit        for a time: the unit in which it is sent
+    memo        whether what comes again and again (names, cities) is remembered with its hash
     """
 
     path: str
@@ -83,6 +84,7 @@ class Field:
     into: str = ""
     wrap: Mapping[str, Any] = field(default_factory=dict)
     unit: str = "s"
+    memo: bool = True
     cleaning: Any = field(default=None, repr=False)
 
     @property
@@ -100,10 +102,16 @@ class Field:
 
         options  what the mapping says beside ``value:``, such as ``prehashed: true``
         """
-        prepare = cleaning.prepare(self.cleaning, options, self.path)
+        prepare = cleaning.prepare(self.cleaning, options, self.path, memo=self.memo)
         if self.never_hash and self.kind == "text":
             prepare = _unhashed(prepare, self.path)
-        return cleaning.shortened(self.cleaning, options, prepare, self.path)
+        return cleaning.shortened(self.cleaning, options, prepare, self.path if self.memo else None)
+
+    def forgetful(self) -> Field:
+        """The same parameter, and all below it, without remembering anything."""
+        children = self.children and {name: child.forgetful() for name, child in self.children.items()}
+        positions = tuple(position.forgetful() for position in self.positions)
+        return replace(self, memo=False, children=children, positions=positions)
 
     def walk(self) -> Iterator[Field]:
         """This parameter and all below it, parents first."""

@@ -13,6 +13,7 @@ from typing import Any
 from . import nodes
 from .compiler import DROPPED, IGNORED, Assembler, Compiler
 from .destination import Destination
+from .effort import renew
 from .errors import RecordError
 from .mapping import MappingSpec
 from .projection import Projection
@@ -57,37 +58,11 @@ def compile_times(spec: MappingSpec, destination: Destination) -> Times:
     return Times(projection, functions)
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """Whether a record is ignored, told from its conditions alone.
+Glance = Callable[[bytes, Context], Result | None]
+"""``(line, context)`` -> the result of a record that gives no event on purpose, told from its conditions alone.
 
-    gate     what an ``ignore:`` rule or consent says of a record; None if the mapping has neither
-    matches  whether the condition of any event holds
-    """
-
-    projection: Projection
-    gate: Callable[..., int] | None
-    matches: Callable[..., bool]
-
-    def ignored(self, line: bytes, context: Context) -> Result | None:
-        """The result of a record that gives no event on purpose.
-
-        None if it may give one, or if only the long way can tell: for what is wrong with a record, say.
-        """
-        try:
-            if not line.isascii():
-                line.decode()
-            data = self.projection.decoder.decode(line)
-            if self.gate is not None:
-                answer = self.gate(data, context)
-                if answer in (IGNORED, DROPPED):
-                    return BY_RULE if answer == IGNORED else BY_CONSENT
-            if not self.matches(data, context):
-                return NO_EVENT
-        except (ValueError, TypeError, OverflowError, RecursionError, RecordError, Undecided):
-            pass
-        context.reset()
-        return None
+None if it may give one, or if only the long way can tell: for what is wrong with a record, say.
+"""
 
 
 def compile_glance(spec: MappingSpec, destination: Destination) -> Glance | None:
@@ -107,8 +82,35 @@ def compile_glance(spec: MappingSpec, destination: Destination) -> Glance | None
     lets = [let.expression.node for let in compiler.expressions.lets.values()]
     projection = Projection(compiler.root, within([*gate, *matches, *lets], Access), full=False)
     assembler = Assembler(compiler.expressions, projection, compiler.functions, spec.document.file)
-    return Glance(
+    return _glance(
         projection,
         assembler.function("gate", ("r", "ctx"), [gate], 1) if gate else None,
         assembler.function("matches", ("r", "ctx"), [[statement] for statement in matches], 1),
     )
+
+
+def _glance(projection: Projection, gate: Callable[..., int] | None, matches: Callable[..., bool]) -> Glance:
+    """
+    gate     what an ``ignore:`` rule or consent says of a record; None if the mapping has neither
+    matches  whether the condition of any event holds
+    """
+    decode = projection.decoder.decode
+
+    def glance(line: bytes, context: Context) -> Result | None:
+        renew()
+        try:
+            if not line.isascii():
+                line.decode()
+            data = decode(line)
+            if gate is not None:
+                answer = gate(data, context)
+                if answer in (IGNORED, DROPPED):
+                    return BY_RULE if answer == IGNORED else BY_CONSENT
+            if not matches(data, context):
+                return NO_EVENT
+        except (ValueError, TypeError, OverflowError, RecursionError, RecordError, Undecided):
+            pass
+        context.reset()
+        return None
+
+    return glance

@@ -64,6 +64,11 @@ class Program:
         return self._compiled.destination
 
     @property
+    def memo(self) -> bool:
+        """Whether what comes again and again is remembered with its hash."""
+        return self.destination.root.memo
+
+    @property
     def warnings(self) -> Sequence[Problem]:
         """What the compiler found odd, but not wrong."""
         return self._compiled.warnings
@@ -170,7 +175,7 @@ class Program:
             if context.steps or context.warnings:
                 context.reset()
             if glance is not None and type(line) is bytes:
-                unwanted = glance.ignored(line, context)
+                unwanted = glance(line, context)
                 if unwanted is not None:
                     ignored += 1
                     yield unwanted
@@ -210,7 +215,7 @@ class Program:
     @cached_property
     def _whole(self) -> Program:
         """The same mapping, decoding every record whole."""
-        return Program(compile_mapping(self.spec, full=True))
+        return Program(compile_mapping(self.spec, full=True, memo=self.memo))
 
     def _projected(self, record: dict[str, Any] | bytes | str, context: Context) -> Result:
         effort.renew()
@@ -400,15 +405,17 @@ def parameter_at(span: Span, parameters: Sequence[Any]) -> str:
     return ""
 
 
-def load(path: str | Path, *, full: bool = False) -> Program:
+def load(path: str | Path, *, full: bool = False, memo: bool = True) -> Program:
     """Read and compile a mapping file.
 
     path     the YAML file
     full     decode every record whole instead of only what the mapping reads: the same events, only slower
+    memo     remember names, cities, countries and the like with their hashes, the last few thousand of each, while the
+             program lives; without it nothing of a record outlives its mapping
     raises   MappingError with every problem of the file and of all that it includes
     """
     with _undisturbed():
-        return Program(compile_mapping(mapping.read_mapping(document.read(path)), full=full))
+        return Program(compile_mapping(mapping.read_mapping(document.read(path)), full=full, memo=memo))
 
 
 @contextmanager

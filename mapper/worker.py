@@ -46,13 +46,13 @@ def write_frame(stream: IO[bytes], data: bytes) -> None:
     stream.flush()
 
 
-def main(mapping: str) -> None:
+def main(mapping: str, memo: bool) -> None:
     """Load the mapping, say what it means, and map until there is nothing more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this decides what an interruption means
     sys.setswitchinterval(_SWITCH)
     given, taken = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", 1 << 18)  # buffered, whatever the environment says
     try:
-        program = load(mapping)
+        program = load(mapping, memo=memo)
     except MapperError:
         write_frame(taken, b"")
         return

@@ -31,7 +31,7 @@ SMALL: Final = 12 * 1024 * 1024
 
 _TRIES: Final = 3
 _PIPE: Final = 1 << 20
-_START: Final = "import sys; sys.path[:] = {path!r}; from mapper.worker import main; main({mapping!r})"
+_START: Final = "import sys; sys.path[:] = {path!r}; from mapper.worker import main; main({mapping!r}, {memo!r})"
 
 Origin = TypeVar("Origin")
 
@@ -128,7 +128,7 @@ class _Worker:
         self._start()
 
     def _start(self) -> None:
-        code = _START.format(path=sys.path, mapping=self._program.files[0])
+        code = _START.format(path=sys.path, mapping=self._program.files[0], memo=self._program.memo)
         pipe = subprocess.PIPE
         self._process = subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, bufsize=1 << 18)
         assert self._process.stdin is not None

@@ -27,6 +27,7 @@ import msgspec
 
 from .compiler import DROPPED, IGNORED, SEND, Compiled, Transform
 from .destination import Destination
+from .effort import renew
 from .errors import RecordError
 from .fusing import Member, Rewriting, function
 from .matching import MatchKeys
@@ -147,6 +148,7 @@ def compile_short_way(compiled: Compiled, match_keys: MatchKeys) -> ShortWay | N
     decode, gate = compiled.projection.decoder.decode, compiled.gate
 
     def short_way(line: bytes, context: Context) -> Result | None:
+        renew()
         if len(line) > _LONG_LINE:  # what comes of it may be too much: see ``effort``
             return None
         try:

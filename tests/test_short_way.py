@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import random
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,17 @@ def test_lines_of_an_input_go_the_short_way_once_there_are_many() -> None:
     assert list(program.map_lines(odd, MEASURED)) == [program.map(line, MEASURED) for line in odd]
 
 
+def test_what_a_record_costs_is_not_held_against_the_next_ones() -> None:
+    program = mapper.load(MAPPING)
+    short = program._short_way
+    assert short is not None
+    lines = workload("many-lines", 20)
+    context = Context(MEASURED)
+    for line in lines * 700:  # 2.8 million items in all
+        context.reset()
+        assert short(line, context) is not None
+
+
 def test_some_mappings_can_only_be_built() -> None:
     none = {
         name for name, program in PROGRAMS.items() if compile_short_way(program.compiled, program.match_keys) is None
@@ -143,6 +155,20 @@ def test_what_is_remembered_is_bounded_and_tells_kinds_apart() -> None:
     for number in range(20_000):
         known[str(number)]
     assert len(known) <= 8192
+
+
+def test_without_a_memo_nothing_is_remembered() -> None:
+    lines = [line.replace(b"Lovelace", b"Onlyhere") for line in workload("narrow", 100)]
+    program = mapper.load(MAPPING, memo=False)
+    made = [one.events for one in program.map_lines(lines, MEASURED)]
+    assert not _remembering("Onlyhere")
+    assert made == [one.events for one in mapper.load(MAPPING).map_lines(lines, MEASURED)]
+    assert _remembering("Onlyhere")
+
+
+def _remembering(text: str) -> list[Any]:
+    """What holds a text by which it finds something."""
+    return [one for one in gc.get_objects() if isinstance(one, dict) and text in one]
 
 
 def test_writers_read_only_what_we_named() -> None:

@@ -131,12 +131,15 @@ def prepare(
     return _several(_checked(check, path), path) if cleaning.many else _checked(check, path)
 
 
-def shortened(cleaning: Cleaning, options: Mapping[str, Any], whole: Prepare, path: str = "") -> Prepare:
-    """What ``prepare`` gave, with the common case before it where there is one."""
+def shortened(cleaning: Cleaning, options: Mapping[str, Any], whole: Prepare, path: str | None = None) -> Prepare:
+    """What ``prepare`` gave, with the common case before it where there is one.
+
+    path   the parameter; None if nothing is to be remembered (see ``remembered``)
+    """
     if cleaning.many is not cleaning.hashed:
         return whole
     made = quick.quick(cleaning.step or cleaning.kind, cleaning.said, options, whole)
-    if cleaning.step in _MEMOISED or cleaning.step in _REPEATED:
+    if path is not None and (cleaning.step in _MEMOISED or cleaning.step in _REPEATED):
         made.__dict__["remembered"] = f"{path} {dict(options)}"
     return made
 
