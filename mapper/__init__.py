@@ -16,7 +16,7 @@ The modules stand in one order, and each imports only those before it (tests/tes
                     declaration, declared, assembly, wiring, destination, leaves, validation, pasted, payload, reference
     mappings        projection, trees, mapping, tables
     the compiler    nodes, shaping, passed_on, lowered, shortcuts, parts, lists, parameters, checks, compiler
-    events          refusal, matching, results, fusing, writing, glances, program, stepping, explain
+    events          refusal, matching, results, making, fusing, writing, glances, program, stepping, explain
     records         streams, source, blocks, worker, workers, reading
     delivery        delivery, dispatch, ledger, holding, stretches, journal, standing, job, cutting, dead_letters,
                     report, metrics, settings, connecting, transport, options, run, pipeline, retrying, receipts,

@@ -18,17 +18,16 @@ from typing import Any
 import msgspec
 
 from . import document, effort, mapping
-from .cleaning import CODES
 from .compiler import DROPPED, IGNORED, LIMITED, Compiled, Transform, compile_mapping
 from .destination import Destination, Rule
-from .errors import MapperError, Problem, RecordError, Span
+from .errors import MapperError, Problem, RecordError
 from .glances import Glance, Times, compile_glance, compile_times
+from .making import Made
 from .mapping import SampleSpec
 from .matching import MatchKeys
 from .personal import may_name_somebody
-from .projection import label, reads, walk_paths
-from .refusal import place_of
-from .results import BY_CONSENT, BY_RULE, NO_EVENT, NOT_AN_OBJECT, Dropped, Event, Refusal, Replay, Result, unreadable
+from .projection import walk_paths
+from .results import BY_CONSENT, BY_RULE, NO_EVENT, NOT_AN_OBJECT, Dropped, Event, Replay, Result, unreadable
 from .trees import Place
 from .values import Context, Undecided
 from .writing import ShortWay, compile_short_way
@@ -233,7 +232,7 @@ class Program:
             try:
                 answer = self._gate(data, context)
             except RecordError as error:
-                return Result(problems=(_Made(context, line).failed("", error, self._compiled, ()),))
+                return Result(problems=(Made(context, line).failed("", error, self._compiled, ()),))
             if answer == IGNORED:
                 return BY_RULE
             if answer == DROPPED:
@@ -243,14 +242,14 @@ class Program:
 
     def _through(self, data: Any, context: Context, line: bytes, limited: bool) -> Result:
         """A record through all events."""
-        made = _Made(context, line, limited)
+        made = Made(context, line, limited)
         for transform in self._transforms:
             self._transform(transform, data, made)
         if not made.events and not made.problems:
             return NO_EVENT
         return Result(tuple(made.events), tuple(made.problems), tuple(made.warnings))
 
-    def _transform(self, transform: Transform, data: Any, made: _Made) -> None:
+    def _transform(self, transform: Transform, data: Any, made: Made) -> None:
         context = made.context
         if transform.items is None:
             try:
@@ -279,7 +278,7 @@ class Program:
                 self._finish(transform, event, made)
         context.reset()
 
-    def _finish(self, transform: Transform, event: dict[str, Any] | list[int], made: _Made) -> None:
+    def _finish(self, transform: Transform, event: dict[str, Any] | list[int], made: Made) -> None:
         """An event as built: its time and rules are checked, then it is encoded; or the reasons why there is none."""
         if isinstance(event, list):
             made.incomplete(transform, event)
@@ -328,7 +327,7 @@ class Program:
         carries = self.match_keys.carried(event)
         made.events.append(Event(name, identity, moment, expires, encoded, transform.key, carries, made.limited))
 
-    def _kept(self, rule: Rule, transform: Transform, event: dict[str, Any], made: _Made) -> bool:
+    def _kept(self, rule: Rule, transform: Transform, event: dict[str, Any], made: Made) -> bool:
         """Whether an event keeps a rule, or breaks it only so far that it is a warning."""
         if rule.holds(event):
             return True
@@ -338,71 +337,6 @@ class Program:
             return False
         made.warnings.append(Dropped(rule.id, faults[0] if faults else "", transform.key))
         return True
-
-
-class _Made:
-    """What one record has given so far."""
-
-    __slots__ = ("context", "events", "limited", "line", "problems", "warnings")
-
-    def __init__(self, context: Context, line: bytes, limited: bool = False) -> None:
-        self.context = context
-        self.line = line
-        self.limited = limited
-        self.events: list[Event] = []
-        self.problems: list[Refusal] = []
-        self.warnings: list[Dropped] = []
-
-    def failed(self, key: str, error: RecordError, compiled: Compiled, parameters: Sequence[Any]) -> Refusal:
-        """An expression that failed, with its place in the mapping."""
-        span = error.span or place_of(error, compiled.spec.documents)
-        path = parameter_at(span, parameters) if span is not None else ""
-        return Refusal(error.code, error.message, key, path, span)
-
-    def refused(self, transform: Transform, code: str, message: str, parameter: str | None) -> None:
-        span = transform.place.key_span()
-        for declared in transform.parameters:
-            if declared.path == parameter:
-                span = declared.place.span()
-        self.problems.append(Refusal(code, message, transform.key, parameter or "", span))
-
-    def incomplete(self, transform: Transform, missing: list[int]) -> None:
-        """The requirements that came out empty, with the paths of the record that were."""
-        record = _decode(self.line)
-        unusable = {path: code for code, path in self.context.warnings if code in CODES}  # not the rules
-        lacked = [transform.requirements[index] for index in missing]
-        for asked in lacked:
-            if any(other.parameter.startswith(f"{asked.parameter}.") for other in lacked):
-                continue  # an object without one of its parameters: said of that one
-            paths = asked.paths or transform.paths_below(asked.parameter)
-            code, empty = "missing", tuple(label(path) for path in paths if not reads(record, path))
-            within = [path for path in unusable if path.startswith(f"{asked.parameter}.")]
-            if asked.parameter in unusable:
-                code = unusable[asked.parameter]
-                message = f"{asked.parameter} is required and could not be used: {CODES[code]}"
-            elif within:
-                dropped = ", ".join(f"{path} ({CODES[unusable[path]]})" for path in within)
-                message = f"{asked.parameter} is required, and what there is could not be used: {dropped}"
-            elif empty:
-                lacking = f"no {empty[0]}" if len(empty) == 1 else f"none of {_listed(empty)}"
-                message = f"{asked.parameter} is required and empty: the record has {lacking}"
-            else:
-                message = f"{asked.parameter} is required and came out empty"
-            self.problems.append(Refusal(code, message, transform.key, asked.parameter, asked.span, empty))
-
-
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-def parameter_at(span: Span, parameters: Sequence[Any]) -> str:
-    """The dotted path of the parameter that stands at a place of the mapping, or ""."""
-    for parameter in parameters:
-        place = parameter.place
-        if place.document.file == span.file and place.document.holds(place.path, span):
-            return str(parameter.path)
-    return ""
 
 
 def load(path: str | Path, *, full: bool = False, memo: bool = True) -> Program:
