@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +17,11 @@ import httpx
 import pytest
 
 import mapper
-from mapper.sandbox import Sandbox, running
+from mapper.sandbox import Sandbox, Store, running
 from mapper.sandbox.standing import Standing, announced, find
 from mapper.sandbox.testing import ConversionsApi, conversions_api, conversions_api_server
 
-from .sandbox_requests import HASH
+from .sandbox_requests import HASH, event
 
 __all__ = ["conversions_api", "conversions_api_server"]
 
@@ -185,6 +187,44 @@ def test_the_command_stands_remembers_and_ends(tmp_path: Path) -> None:
         process.wait(10)
     assert settings["META_ACCESS_TOKEN"] not in rest
     assert not (tmp_path / "mapper-sandbox.json").exists()
+
+
+def test_nothing_that_was_answered_is_lost_when_it_is_killed_under_load(tmp_path: Path) -> None:
+    path = tmp_path / "e.db"
+    command = [sys.executable, "-m", "mapper", "sandbox", "--port", "0", "--store", str(path), "--token", "t"]
+    env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    answered: list[str] = []
+    enough = threading.Event()
+
+    def client(place: int, url: str) -> None:
+        with httpx.Client(trust_env=False) as http:
+            for number in itertools.count():
+                ids = [f"{place}-{number}-{position}" for position in range(50)]
+                made = [event(event_id=one, event_time=int(time.time())) for one in ids]
+                try:
+                    answer = http.post(url, params={"access_token": "t"}, json={"data": made})
+                except httpx.HTTPError:
+                    return
+                assert answer.status_code == 200
+                answered.extend(ids)
+                if len(answered) > 1500:
+                    enough.set()
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stderr is not None
+        url = f"{process.stderr.readline().split()[-1]}/v25.0/1234567890/events"
+        clients = [threading.Thread(target=client, args=(place, url)) for place in range(4)]
+        for one in clients:
+            one.start()
+        assert enough.wait(60)
+        process.kill()
+        for one in clients:
+            one.join()
+    store = Store(path)
+    kept = {one.event_id for one in store.events()}
+    store.close()
+    assert set(answered) <= kept
+    assert len(kept) % 50 == 0, "a request is stored whole or not at all"
 
 
 @pytest.mark.parametrize(
