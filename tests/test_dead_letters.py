@@ -200,6 +200,8 @@ def test_the_command_lists_shows_and_plans(folder: Path) -> None:
     none = run("dead-letters", "show", "m.dead.jsonl", "--event", "Purchase", cwd=folder)
     assert (none.returncode, none.stdout) == (0, b"")
     (folder / "m.yaml").write_text(FIXED.replace("backup", "'mended@example.com'"))
-    plan = run("dead-letters", "retry", "m.yaml", "m.dead.jsonl", "--plan", cwd=folder)
+    plan = run("dead-letters", "retry", "m.yaml", "m.dead.jsonl", "--plan", "--report", "plan.json", cwd=folder)
+    planned = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    assert (planned["records"]["read"], planned["events"]["made"], planned["dry_run"]) == (2, 1, True)
     assert b"Of 2 open letters 1 can be sent now, as 1 events; 1 would be refused again." in plan.stdout
     assert run("dead-letters", "show", "gone.jsonl", cwd=folder).returncode == 2

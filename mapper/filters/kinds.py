@@ -145,6 +145,7 @@ def endswith(value: Any, text: Any) -> bool:
     ("['a', 'b'] contains 'a'", True),
     ("none is contains('a')", False),
     ("5 contains '5'", False),
+    ("'5 left' contains 5", False),
 )
 def contains(value: Any, item: Any) -> bool:
     """Text with another in it, a list with a member, an object with a key. It may be written without `is`."""

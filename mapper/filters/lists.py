@@ -154,6 +154,7 @@ def _check_map(given: Mapping[str, Any]) -> str:
 @filter_(
     ("[{'sku': 'A'}, {'sku': 'B'}] | map(attribute='sku')", ["A", "B"]),
     ("[{'sku': 'A'}, {}] | map(attribute='sku', default='?')", ["A", "?"]),
+    ("[['A', 2], ['B', 1]] | map(attribute=0)", ["A", "B"]),
     ("['a', none] | map('upper')", ["A", None]),
     ("['1', '2'] | map('int') | sum", 3),
     ("['a'] | map('uper')", Fails("bad-argument")),
