@@ -1,6 +1,7 @@
-"""``python -m tests.benchmarks [WORKLOAD …] [--segment FOLDER]``
+"""``python -m tests.benchmarks [WORKLOAD …] [commands] [--records N] [--segment FOLDER]``: everything unless told.
 
-FOLDER holds what ``npm install @segment/actions-core liquidjs`` put there; with it, Segment's mapping-kit takes part.
+FOLDER holds what ``npm install @segment/actions-core liquidjs`` put there; with it, Segment's mapping-kit takes part. N
+is how many records the long runs of whole commands take.
 """
 
 from __future__ import annotations
@@ -14,17 +15,20 @@ from pathlib import Path
 
 import orjson
 
+from . import whole
 from .contenders import CONTENDERS, Contender
 from .records import WORKLOADS, workload
 
-ROUNDS = 7
+ROUNDS = 9
 SEGMENT = Path(__file__).parent / "segment.cjs"
+KIT = "Segment's mapping-kit"
 
 
 def measure(names: list[str], segment: str) -> None:
     """Measure each workload: contenders in turn, several rounds, medians and ratios."""
     contenders = {name: make() for name, make in CONTENDERS.items()}
-    shown = [*contenders, *(["Segment's mapping-kit"] if segment else [])]
+    shown = [*contenders, *([KIT] if segment else [])]
+    print("microseconds a record, from a line to the bytes of an event (and how many times ours)")
     print(f"{'workload':16}" + "".join(f"{name:>32}" for name in shown))
     for name in names:
         lines = workload(name, 200 if name == "many-lines" else 1500)
@@ -36,11 +40,11 @@ def measure(names: list[str], segment: str) -> None:
                 run(lines)
                 times[contender].append((time.perf_counter() - started) / len(lines) * 1e6)
             if segment:
-                times["Segment's mapping-kit"].append(mapping_kit(segment, lines, count))
+                times[KIT].append(mapping_kit(segment, lines, count))
         medians = {contender: statistics.median(measured) for contender, measured in times.items()}
         ours = medians["mapper"]
         row = "".join(f"{median:>19.1f} \N{MICRO SIGN}s ({median / ours:>6.2f})" for median in medians.values())
-        print(f"{name:16}{row}")
+        print(f"{name:16}{row}", flush=True)
 
 
 def agree(contenders: dict[str, Contender], lines: list[bytes]) -> int:
@@ -48,9 +52,8 @@ def agree(contenders: dict[str, Contender], lines: list[bytes]) -> int:
     made = {name: run(lines) for name, run in contenders.items()}
     ours, by_hand = ([orjson.loads(event) for event in made[name]] for name in ("mapper", "by hand"))
     assert ours == by_hand, "the events differ"
-    assert {len(events) for events in made.values()} == {len(ours)}, {
-        name: len(events) for name, events in made.items()
-    }
+    counts = {name: len(events) for name, events in made.items()}
+    assert set(counts.values()) == {len(ours)}, counts
     return len(ours)
 
 
@@ -66,8 +69,13 @@ def mapping_kit(folder: str, lines: list[bytes], count: int) -> float:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
-    parser.add_argument("workloads", nargs="*", choices=[[], *WORKLOADS])
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="*", choices=[[], *WORKLOADS, "commands"], metavar="WORKLOAD|commands")
     parser.add_argument("--segment", default="", metavar="FOLDER")
+    parser.add_argument("--records", type=int, default=300_000, metavar="N")
     given = parser.parse_args()
-    measure(given.workloads or list(WORKLOADS), given.segment)
+    wanted = given.what or [*WORKLOADS, "commands"]
+    if workloads := [name for name in wanted if name != "commands"]:
+        measure(workloads, given.segment)
+    if "commands" in wanted:
+        whole.main(given.records)

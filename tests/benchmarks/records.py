@@ -49,12 +49,49 @@ def order(make: random.Random, number: int, lines: int = 3) -> dict[str, Any]:
     }
 
 
+def _money(make: random.Random) -> dict[str, Any]:
+    amount = f"{make.randrange(1, 99999) / 100:.2f}"
+    return {
+        "shop_money": {"amount": amount, "currency_code": "EUR"},
+        "presentment_money": {"amount": amount, "currency_code": "EUR"},
+    }
+
+
 def _buried(make: random.Random, record: dict[str, Any]) -> dict[str, Any]:
-    """The same record among 8 kB of what nobody reads."""
-    for i in range(40):
-        inner = {f"k{j}": make.choice(["lorem ipsum dolor sit amet", 12345, 1.5, None, True]) for j in range(6)}
-        record[f"extra_{i}"] = inner
-    record["customer"]["history"] = [{"at": NOW, "page": f"/p/{i}", "ms": i * 7} for i in range(30)]
+    """The same record among 8 kB of what nobody reads, such as shop systems send along with an order."""
+    number = make.randrange(10**12)
+    for name in ("subtotal", "total_discounts", "total_line_items", "total_price", "total_tax", "total_shipping"):
+        record[f"{name}_set"] = _money(make)
+    record |= {f"{word}_at": None for word in ("cancelled", "closed", "processed", "updated", "archived", "expires")}
+    record |= {f"{word}_id": number + place for place, word in enumerate(("app", "cart", "device", "location", "user"))}
+    record["fulfillments"], record["refunds"], record["note_attributes"] = [], [], []
+    record["tax_lines"] = [{"title": "VAT", "rate": 0.19, "price_set": _money(make), "channel_liable": None}] * 2
+    record["order"]["line_items"] = [
+        {
+            "id": number + place,
+            "admin_graphql_api_id": f"gid://shop/LineItem/{number + place}",
+            "fulfillable_quantity": 1,
+            "fulfillment_service": "manual",
+            "fulfillment_status": None,
+            "gift_card": False,
+            "grams": make.randrange(1000),
+            "name": "A shirt of the summer - blue / M",
+            "price_set": _money(make),
+            "product_exists": True,
+            "properties": [],
+            "requires_shipping": True,
+            "taxable": True,
+            "total_discount_set": _money(make),
+            "variant_inventory_management": "shop",
+            "vendor": "Somebody",
+            "discount_allocations": [],
+            "duties": [],
+            "tax_lines": [{"title": "VAT", "rate": 0.19, "price_set": _money(make), "channel_liable": None}],
+        }
+        for place in range(6)
+    ]
+    record["customer"]["history"] = [{"at": NOW - place, "page": f"/p/{place}", "ms": place * 7} for place in range(20)]
+    record["shipping_lines"] = [{"title": "Post", "code": "post", "price_set": _money(make), "carrier": None}]
     return record
 
 

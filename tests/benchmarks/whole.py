@@ -1,7 +1,4 @@
-"""``python -m tests.benchmarks.whole [RECORDS]``: whole commands: start-up, compiling, cores, memory, and sending.
-
-RECORDS is how many narrow records the long runs take, 300,000 unless told.
-"""
+"""Whole commands: start-up, compiling, cores, memory, growth, and sending. See ``python -m tests.benchmarks``."""
 
 from __future__ import annotations
 
@@ -12,8 +9,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 
 import mapper
@@ -138,6 +137,44 @@ def sent_by_sdk(lines: list[bytes], url: str) -> float:
     return time.perf_counter() - started
 
 
+def growth(source: Path) -> tuple[float, float]:
+    """Microseconds of CPU a record of a thousandth of a file, and of the whole file."""
+    program = mapper.load(MAPPING)
+
+    def took(count: int) -> float:
+        with source.open("rb") as file:
+            started = time.process_time()
+            made = sum(len(result.events) for result in program.map_lines(islice(file, count), NOW))
+            assert made
+            return (time.process_time() - started) / made * 1e6
+
+    with source.open("rb") as file:
+        count = sum(1 for _ in file)
+    took(1_000)
+    few = sorted(took(max(count // 1000, 100)) for _ in range(25))[12]
+    return few, took(count)
+
+
+def spin(count: int = 3_000_000) -> float:
+    """Seconds of plain Python."""
+    started = time.perf_counter()
+    total = 0
+    for number in range(count):
+        total += number * number % 7
+    return time.perf_counter() - started
+
+
+def ceiling() -> float:
+    """How many times as much two processes of plain Python do at once as one: what this machine's cores give."""
+    with ProcessPoolExecutor(2) as pool:
+        ratios = [2 * spin() / max(pool.map(_spin, range(2))) for _ in range(5)]
+    return sorted(ratios)[2]
+
+
+def _spin(_: int) -> float:
+    return spin()
+
+
 def in_turn(*runs: Callable[[], float], rounds: int = 3) -> list[float]:
     """The median of each, measured in turn."""
     times = [[run() for run in runs] for _ in range(rounds)]
@@ -164,19 +201,20 @@ def main(count: int) -> None:
             sizes.extend(size for size in seen[len(seen) // 10 :] if size)
             return took
 
-        alone, both = in_turn(one, lambda: mapping(source, 2)[0])
+        rounds = 3 if count <= 1_000_000 else 1
+        few, many = growth(source)
+        print(f"map, a record: {few:.2f} \N{MICRO SIGN}s of {count // 1000:,}, {many:.2f} of {count:,}")
+        alone, both = in_turn(one, lambda: mapping(source, 2)[0], rounds=rounds)
         print(f"map, {count:,} records: {alone:.1f} s; two workers {both:.1f} s: {alone / both:.2f} times as fast")
+        print(f"  two processes of plain Python do {ceiling():.2f} times what one does")
         print(f"memory after the first tenth: {min(sizes) // 1024} to {max(sizes) // 1024} MB")
         with endpoint() as url:
             plain, kept, theirs = in_turn(
                 lambda: sent(source, url, folder, journal=False),
                 lambda: sent(source, url, folder, journal=True),
                 lambda: sent_by_sdk(some, url) * (count // len(some)),
+                rounds=rounds,
             )
         print(f"send to a server that only answers: {count / plain:,.0f} events a second")
         print(f"  with a journal: {(kept / plain - 1) * 100:+.1f} % of the time")
         print(f"  Meta's SDK, batches of 1,000 in turn: {count / theirs:,.0f}; ours {theirs / plain:.1f} times as many")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 300_000)
