@@ -18,9 +18,9 @@ The modules stand in one order, and each imports only those before it (tests/tes
     the compiler    nodes, shaping, passed_on, lowered, shortcuts, parts, lists, parameters, checks, compiler
     events          refusal, matching, results, making, fusing, writing, glances, program, stepping, explain
     records         streams, source, blocks, worker, workers, reading
-    delivery        delivery, dispatch, ledger, holding, stretches, journal, standing, job, cutting, dead_letters,
-                    report, metrics, settings, connecting, transport, options, run, pipeline, retrying, receipts,
-                    sender, async_sender
+    delivery        delivery, dispatch, ledger, holding, stretches, syncing, journal, standing, job, cutting,
+                    dead_letters, settling, report, metrics, settings, connecting, transport, options, run, pipeline,
+                    retrying, receipts, sender, async_sender
     for authors     attempts, coverage, twins, instructions, drafts, guessing, diagnostics, comparing,
                     rewriting, specs, formatting, editor
     for everyone    sandbox, cli, __main__

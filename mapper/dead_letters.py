@@ -20,6 +20,7 @@ from .delivery import Item
 from .errors import DeliveryError
 from .results import Refusal
 from .source import Line
+from .syncing import Syncer
 
 _encode = msgspec.json.Encoder().encode
 
@@ -36,6 +37,8 @@ class DeadLetters:
         self._origin = origin
         self._file: BinaryIO | None = None
         self._is_broken = False
+        self._syncer: Syncer | None = None
+        self._asked = self._brought = 0
 
     def check(self) -> None:
         """See that the file could be written, before anything is sent.
@@ -111,6 +114,34 @@ class DeadLetters:
         except OSError as error:
             raise self._broken(error) from None
 
+    def ask(self) -> int:
+        """What has been written is to reach the disk: a number that ``is_safe`` and ``wait`` take."""
+        if self._file is None or self.written == self._brought:
+            return self._asked
+        self._brought = self.written
+        if self._syncer is None:
+            self._syncer = Syncer(self._file.fileno)
+        self._asked = self._syncer.ask()
+        return self._asked
+
+    def is_safe(self, number: int) -> bool:
+        """Whether it has.
+
+        raises  DeliveryError (exit code 5) if the disk does not take it
+        """
+        try:
+            return self._syncer is None or self._syncer.is_done(number)
+        except OSError as error:
+            raise self._broken(error) from None
+
+    def wait(self, number: int) -> None:
+        """Wait until it has; raises as ``is_safe``."""
+        try:
+            if self._syncer is not None:
+                self._syncer.wait(number)
+        except OSError as error:
+            raise self._broken(error) from None
+
     def close(self) -> None:
         """Let go of the file.
 
@@ -118,6 +149,8 @@ class DeadLetters:
         """
         if self._file is None:
             return
+        if self._syncer is not None:
+            self._syncer.close()
         was_broken = self._is_broken
         try:
             self._file.close()

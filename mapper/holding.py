@@ -24,6 +24,7 @@ class Held:
         """
         self.path = path
         self._lock = self._locked()
+        self._log: int | None = None
         try:
             self.database = self._opened()
         except BaseException:
@@ -75,8 +76,19 @@ class Held:
             raise DeliveryError("journal-damaged", f"the journal {self.path} is damaged", 5, hint)
         return database
 
+    def log(self) -> int:
+        """The file that changes are written to first, open to bring it to the disk.
+
+        raises  OSError
+        """
+        if self._log is None:
+            self._log = os.open(self.path.with_name(f"{self.path.name}-wal"), os.O_RDWR)
+        return self._log
+
     def close(self) -> None:
         """Let go of the files."""
+        if self._log is not None:
+            os.close(self._log)
         self.database.close()
         os.close(self._lock)
 
@@ -89,7 +101,8 @@ class Held:
         self.close()
 
 
-def broken(path: Path, error: sqlite3.Error) -> DeliveryError:
-    """A trouble of the database, as it is said."""
+def broken(path: Path, error: sqlite3.Error | OSError) -> DeliveryError:
+    """A trouble of the database, or of the disk below it, as it is said."""
+    said = error.strerror if isinstance(error, OSError) else error
     hint = "Make room, or name another with --journal. What was settled stays settled."
-    return DeliveryError("journal", f"the journal {path} cannot be used: {error}", 5, hint)
+    return DeliveryError("journal", f"the journal {path} cannot be used: {said}", 5, hint)

@@ -28,10 +28,14 @@ from . import ledger
 from .errors import DeliveryError
 from .holding import Held, broken
 from .stretches import Kept, LeftOver, Progress, Repeated, Stretch
+from .syncing import Syncer
 
 _PREFIX: Final = 65_536
 _CHECKED: Final = 4_096
 _FORMAT: Final = "3"
+_AHEAD: Final = 4
+"""Stretches that are settled and have not reached the disk yet: so many come twice after a power cut."""
+
 _STREAM: Final = -1
 """The length of prefix of what is no file: nothing tells one pipe from another."""
 
@@ -66,8 +70,14 @@ class Journal:
         self._clock = clock
         self._held = Held(path)
         self._db = self._held.database
+        self._syncer = Syncer(self._held.log)
+        self._synchronous = ""
+        self._mixed = set[int]()
+        """Files of which more may be open than the stretches of this run."""
         try:
             self._belongs(mapping, target)
+            query = "SELECT DISTINCT file FROM ranges WHERE state <> 'done'"
+            self._mixed |= {file for (file,) in self._db.execute(query)}
         except BaseException as error:
             self._held.close()
             if isinstance(error, sqlite3.Error):
@@ -195,6 +205,13 @@ class Journal:
 
         is_sent   whether it is on its way now; else it is kept until it is: see ``sending``
         """
+        if not kept and file not in self._mixed:  # one statement is a transaction of its own
+            try:
+                self._synchronise("NORMAL")
+                self._note(file, stretch, "open" if is_sent else "due")
+            except sqlite3.Error as error:
+                raise broken(self.path, error) from None
+            return
         with self._written("FULL" if kept else "NORMAL"):
             first = self._take_over(file, stretch)
             self._note(file, stretch, "open" if is_sent else "due", first)
@@ -230,6 +247,8 @@ class Journal:
 
         returns  when the first of that was sent
         """
+        if file not in self._mixed:
+            return None
         query = (
             "SELECT start, end, lines, state, sent FROM ranges"
             " WHERE file = ? AND state <> 'done' AND start < ? AND end > ?"
@@ -256,33 +275,50 @@ class Journal:
         unclear: Sequence[tuple[Stretch, float]] = (),
         repeated: Sequence[Repeated] = (),
     ) -> None:
-        """Stretches are settled, on disk before this returns. Those that join what is settled become part of it.
+        """Stretches are settled. Those that join what is settled become part of it.
+
+        That outlives the process at once, and a power cut a moment later: the disk is written to beside other work,
+        which is never more than a few stretches ahead of it.
 
         erased    single events that are settled and were kept: the start of their stretch, and their place in it
         of        the stretch of a file to which they belong, if not all of it is settled: what is ``unclear`` of it,
                   since a moment, may have arrived; the rest has not, and is as if it had never been sent
         repeated  what may have been accepted twice
         """
-        with self._written("FULL"):
+        with self._written("NORMAL"):
             if of is not None:
+                self._mixed.add(file)
                 self._take_over(file, of)
                 for stretch, first in unclear:
                     self._note(file, stretch, "open", first)
-            rows = [(file, one.start, one.line, one.last, self._clock()) for one in repeated]
-            self._db.executemany(ledger.INSERT["repeated"], rows)
-            query = "DELETE FROM kept WHERE file = ? AND start = ? AND number = ?"
-            self._db.executemany(query, [(file, *row) for row in erased])
+            if repeated:
+                rows = [(file, one.start, one.line, one.last, self._clock()) for one in repeated]
+                self._db.executemany(ledger.INSERT["repeated"], rows)
+            if erased:
+                query = "DELETE FROM kept WHERE file = ? AND start = ? AND number = ?"
+                self._db.executemany(query, [(file, *row) for row in erased])
             for stretch in stretches:
                 self._take_over(file, stretch)
-                self._db.execute("DELETE FROM kept WHERE file = ? AND start = ?", (file, stretch.start))
+                if path is None:
+                    self._db.execute("DELETE FROM kept WHERE file = ? AND start = ?", (file, stretch.start))
                 self._note(file, stretch, "done")
             self._join(file, path)
+        try:
+            self._syncer.wait(self._syncer.ask() - _AHEAD)
+        except OSError as error:
+            raise broken(self.path, error) from None
+
+    def _synchronise(self, synchronous: str) -> None:
+        """Whether what is written next is on disk once it is written (FULL), or outlives only the process (NORMAL)."""
+        if synchronous != self._synchronous:
+            self._db.execute(f"PRAGMA synchronous = {synchronous}")
+            self._synchronous = synchronous
 
     @contextmanager
     def _written(self, synchronous: str) -> Iterator[None]:
         """All of what is done within, or nothing of it."""
         try:
-            self._db.execute(f"PRAGMA synchronous = {synchronous}")
+            self._synchronise(synchronous)
             self._db.execute("BEGIN IMMEDIATE")
             yield
             self._db.execute("COMMIT")
@@ -318,6 +354,7 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._syncer.close()
         self._held.close()
 
     def __enter__(self) -> Journal:

@@ -50,6 +50,8 @@ COLUMNS: Final = {
     },
 }
 _KEYS: Final = {"ranges": "file, start", "kept": "file, start, number", "repeated": "file, start"}
+_PAGES: Final = 300
+"""Pages of changes after which they are taken over into the tables: so the files of a journal stay below 2 MB."""
 _APPLICATION: Final = 0x6D617070
 """Stands in the head of the database, so that ``file`` and we know it for a journal."""
 
@@ -68,6 +70,7 @@ def opened(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA secure_delete = ON")
+        database.execute(f"PRAGMA wal_autocheckpoint = {_PAGES}")
         database.create_function("sealed", -1, sealed, deterministic=True)
         if not made:
             tables = "".join(map(_table, COLUMNS))

@@ -21,13 +21,14 @@ from .dead_letters import DeadLetters
 from .delivery import INTERRUPTED, PENDING_PERSON, Item, Origin, Outcome
 from .dispatch import GRACE, Dispatcher, Notify, Switch
 from .errors import DeliveryError
-from .job import Job, joined
+from .job import Job
 from .journal import Journal
 from .options import Options
 from .program import Program
 from .reading import Clock, blocks_mapped, lines_mapped, lines_of_block_mapped
 from .report import Tally
 from .results import Result
+from .settling import Settling
 from .source import STDIN, Block, Input, Line
 from .stretches import Kept, Progress
 from .workers import Workers
@@ -62,6 +63,7 @@ class Run:
         most = program.destination.batch.max_events
         self.size = max(1, min(options.batch_size or most, most))
         self._job = Job(None, None)
+        self._settling = Settling(program, letters, None, self.clock)
         self._running: dict[Future[Outcome], Job] = {}
         self._shown = 0.0
         self._hash: Any = None
@@ -99,6 +101,7 @@ class Run:
         self.tally.size = sum(one.path.stat().st_size for one in given if one.path is not None)
         if any(one.path is None or one.path.suffix == ".gz" for one in given) or self.options.follow:
             self.tally.size = 0
+        self._settling = Settling(self.program, self.letters, self.journal, self.clock)
         self.on_note("started", {"files": [one.name for one in given]})
         with Workers(self.program, self.options.workers) as workers:
             with self._trouble_ends_it():
@@ -109,6 +112,7 @@ class Run:
                 self._dispatch()  # what had been read when something else went wrong
             self._finish()
             with self._trouble_ends_it():
+                self._settling.go_on(wait=True)
                 self.letters.flush()
         self.tally.finish()
         if self.tally.events.held:
@@ -314,14 +318,17 @@ class Run:
         job, self._job = self._job, self._job.follows()
         if job.end == job.start and not job.lines:
             return
-        while len(self._running) >= self.options.concurrency and not self._is_ended:
-            self._collect(0.2)
+        while len(self._running) + self._settling.waiting >= self.options.concurrency and not self._is_ended:
+            if self._settling.waiting:
+                self._settling.go_on(wait=True)
+            else:
+                self._collect(0.2)
         is_ended = self.dispatcher is None or self._is_ended
         is_journalled = self.journal is not None and job.file is not None
         if is_ended and is_journalled and job.path is not None:
             return  # the next run begins here
         if not job.items or (is_ended and not is_journalled):
-            self._settle(job)
+            self._settling.settle(job)
             return
         if not again:
             self._begin(job, is_sent=not is_ended)
@@ -341,13 +348,14 @@ class Run:
             return
         kept: list[Kept] = []
         if job.path is None:
-            self._write_refused(job)
+            self._settling.refused(job, safely=True)
             kept = [Kept.of(place, item) for place, item in enumerate(job.items)]
             job.kept = {place: place for place in range(len(kept))}
         self.journal.begin(job.file, job.stretch, kept, is_sent=is_sent)
 
     def _collect(self, seconds: float) -> None:
         """Count the deliveries that are done; waits for one, but not for more than so many seconds."""
+        self._settling.go_on()
         done, _ = wait(self._running, timeout=seconds, return_when=FIRST_COMPLETED)
         for future in done:
             job, outcome = self._running.pop(future), future.result()
@@ -356,7 +364,7 @@ class Run:
             job.take(outcome)
             if not job.parts:
                 with self._trouble_ends_it():  # what is on its way still comes in
-                    self._settle(job)
+                    self._settling.settle(job)
         self._show()
 
     def _count(self, outcome: Outcome) -> None:
@@ -371,52 +379,6 @@ class Run:
             answer = outcome.stop.answer
             said = f"{answer.message} [{answer.code}]" if answer.message else answer.code
             self._stop(answer.reason or "stopped", said, answer.remedy, outcome.stop.exit_code)
-
-    def _settle(self, job: Job) -> None:
-        """A stretch is at its end. With a journal, what of it is not settled is left to the next run."""
-        journal, file = self.journal, job.file
-        if journal is not None and file is not None and job.pending:
-            self._settle_some(job, journal, file)
-            return
-        self._write_letters(job)
-        if journal is not None and file is not None:
-            journal.settle(file, [job.stretch], job.path, repeated=job.maybe_twice())
-
-    def _settle_some(self, job: Job, journal: Journal, file: int) -> None:
-        """Some events of a stretch are pending: what must not be sent again is what is settled in the journal.
-
-        Of a file that are lines that gave events, all of which are settled; of a pipe it is single events. What is
-        pending although it cannot have arrived, because of a token say, is as if it had never been sent.
-        """
-        if job.path is None:
-            self._write_letters(job)
-            erased = [(job.start, place) for place in job.settled_places()]
-            journal.settle(file, (), erased=erased, repeated=job.maybe_twice())
-            if not job.unclear:
-                journal.returned(file, [job.start])
-            return
-        settled = job.settled_lines()
-        job.only(settled)
-        self._write_letters(job)
-        unclear, repeated = job.unclear_lines(self.clock()), job.maybe_twice()
-        journal.settle(file, joined(settled.values()), job.path, of=job.stretch, unclear=unclear, repeated=repeated)
-
-    def _write_letters(self, job: Job) -> None:
-        self._write_refused(job)
-        for item, answer in job.rejected:
-            self.letters.event(item, answer)
-        self.letters.flush()
-
-    def _write_refused(self, job: Job) -> None:
-        """Keep the records that were refused; those of a pipe before anything is sent, as they cannot be read again."""
-        for line, problems in job.refused:
-            if self.letters.path is None:
-                break
-            events = {problem.event for problem in problems if problem.event}
-            expires = None if job.is_replay or not events else self.program.expires(line.data, events)
-            self.letters.record(line, problems, expires)
-        job.refused = []
-        self.letters.flush()
 
     def _stop(self, code: str, message: str, hint: str, exit_code: int) -> None:
         self.tally.stop(code, message, hint, exit_code)

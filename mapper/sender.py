@@ -181,6 +181,8 @@ class Sender:
                 receipts.append(Receipt(result))
                 items += [(item, receipts[-1]) for item in self._taken(record, result)]
             self._letters.flush()
+            if self._journal is not None:
+                self._letters.wait(self._letters.ask())
             if items:
                 stretch = Stretch(start, self._count, self._count - start)
                 if self._journal is not None:
@@ -341,6 +343,8 @@ class Sender:
         for item, answer in outcome.rejected:
             self._letters.event(item, answer)
         self._letters.flush()
+        if self._journal is not None:
+            self._letters.wait(self._letters.ask())
         stands = [(self._open.stands.pop(id(item)), answer) for item, answer in settled]
         erased: dict[int, list[tuple[int, int]]] = {}
         whole: dict[int, list[Stretch]] = {}

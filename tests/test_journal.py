@@ -179,7 +179,7 @@ def test_a_run_that_is_asked_to_end_leaves_nothing_on_its_way(tmp_path: Path) ->
 
 def test_a_run_may_end_or_lose_its_disk_at_any_step(tmp_path: Path) -> None:
     """``python -m tests.faults --points`` tries every step, not only some."""
-    found = list(every_point(tmp_path, stride=6))
+    found = list(every_point(tmp_path, stride=5))
     assert len(found) > 40
     assert [one for one in found if one[2]] == []
 

@@ -88,6 +88,9 @@ def failing(steps: Steps) -> None:
             self.truncate(0)
             self.seek(0)
 
+        def fileno(self) -> int:
+            return self.file.fileno()
+
         def close(self) -> None:
             self.flush()
             self.file.close()
