@@ -36,6 +36,11 @@ _TRUTHS: Final = {"TRUE": "true", "FALSE": "false"}
 _LOOP_PARTS: Final = frozenset(("index", "index0", "first", "last", "length", "revindex"))
 
 
+def _is_pythons(said: str) -> bool:
+    """``__class__`` and its like; ``__typename``, which records have, is a key as any other."""
+    return len(said) > 4 and said.startswith("__") and said.endswith("__")
+
+
 class Lowering:
     """Compiles the expressions of one text in the mapping.
 
@@ -148,6 +153,8 @@ class _Visitor:
         if node.name in _TRUTHS:
             hint = f"Write {_TRUTHS[node.name]}; text needs quotes; a key of that name is record['{node.name}']."
             return self.build.refuse(node, "syntax", f"{node.name!r} is not a value here", hint)
+        if _is_pythons(node.name):
+            return self._no_inside(node, node.name)
         record = Value(self.build.place(name("r"), node), frozenset((root,)))
         return self._access(record, node.name, node)
 
@@ -157,7 +164,14 @@ class _Visitor:
         if is_loop and "loop" not in self.scope.names:
             hint = "Members of a list are not numbered. A field called 'loop' is record['loop']."
             return self.build.refuse(node, "unsupported", "there is no 'loop' here", hint)
+        if _is_pythons(node.attr):
+            return self._no_inside(node, node.attr)
         return self._access(self.visit(owner), node.attr, node)
+
+    def _no_inside(self, node: nodes.Expr, said: str) -> Value:
+        """Values have no inside but their keys: whoever writes such a name means something that is not there."""
+        hint = f"Names are the record's keys. If it has a key of that name, write record['{said}']."
+        return self.build.refuse(node, "unsupported", f"'{said}' looks into Python, which expressions cannot", hint)
 
     def _getitem(self, node: nodes.Getitem) -> Value:
         value = self.visit(node.node)

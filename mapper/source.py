@@ -75,6 +75,7 @@ class Block(msgspec.Struct, frozen=True, gc=False, array_like=True):
     data     the lines, each but perhaps the last with its end
     fault    why the one line that this stands for cannot be a record, as a code, or ""
     end      the offset after them
+    path     a file in which the very same bytes stand from ``offset`` to ``end``, or ""
     """
 
     file: str
@@ -83,6 +84,7 @@ class Block(msgspec.Struct, frozen=True, gc=False, array_like=True):
     data: bytes
     fault: str = ""
     end: int = 0
+    path: str = ""
 
 
 Piece = TypeVar("Piece", Line, Block)
@@ -273,6 +275,8 @@ def _split(name: str, stream: Any, was_cut: Idle) -> Iterator[Line]:
 
 def _blocks(name: str, stream: Any, was_cut: Idle) -> Iterator[Block]:
     number, offset = 1, 0
+    file = getattr(stream, "name", None)
+    path = str(file) if isinstance(stream, io.BufferedReader) and isinstance(file, Path) else ""
     while data := stream.read1(BLOCK):
         size, after = len(data), 0
         if data[-1:] != b"\n":
@@ -289,14 +293,15 @@ def _blocks(name: str, stream: Any, was_cut: Idle) -> Iterator[Block]:
                 after = begun + len(rest) + _skipped(stream.readline)
                 data = data[: size - begun - len(rest)]
                 size = len(data)
+        is_marked = offset == 0 and data.startswith(_BOM)
         if offset == 0 and data:
             _refuse_array(name, data.removeprefix(_BOM).partition(b"\n")[0])
-            if data.startswith(_BOM):
+            if is_marked:
                 # What takes the mark's place is blank, so that every offset stays what it is in the file.
                 data = b" " * len(_BOM) + data[len(_BOM) :]
         count = data.count(b"\n") + (data[-1:] not in (b"\n", b""))
         if data:
-            yield Block(name, number, offset, data, "", offset + size)
+            yield Block(name, number, offset, data, "", offset + size, path if not is_marked else "")
         if after:
             yield Block(name, number + count, offset + size, b"", "too-long", offset + size + after)
             count += 1

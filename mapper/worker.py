@@ -15,6 +15,7 @@ from queue import Queue
 from typing import IO, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from .blocks import Task, perform
 from .errors import MapperError
@@ -46,6 +47,22 @@ def write_frame(stream: IO[bytes], data: bytes) -> None:
     stream.flush()
 
 
+def _with_data(task: Task) -> Task:
+    """A task with its block's data, which are read where they come from if they did not come along.
+
+    If they are no longer there the process ends: whoever gave the task gives it to another one, data and all.
+    """
+    block = task.block
+    if not block.path or block.data:
+        return task
+    with open(block.path, "rb", buffering=0) as file:
+        file.seek(block.offset)
+        data = file.read(block.end - block.offset)
+    if len(data) != block.end - block.offset:
+        os._exit(1)
+    return replace(task, block=replace(block, data=data))
+
+
 def main(mapping: str, memo: bool) -> None:
     """Load the mapping, say what it means, and map until there is nothing more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this decides what an interruption means
@@ -68,6 +85,6 @@ def main(mapping: str, memo: bool) -> None:
     decode, encode = msgspec.msgpack.Decoder(Task).decode, msgspec.msgpack.Encoder().encode
     try:
         while (frame := tasks.get()) is not None:
-            write_frame(taken, encode(perform(program, decode(frame))))
+            write_frame(taken, encode(perform(program, _with_data(decode(frame)))))
     except BrokenPipeError:  # nobody wants the answers any more
         os._exit(0)

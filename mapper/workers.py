@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import IO, Final, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from .blocks import Mapped, Task, perform
 from .errors import DeliveryError
@@ -144,9 +145,14 @@ class _Worker:
         self._said = read_frame(stream)
         ready.set()
 
-    def give(self, task: Task) -> None:
-        """Send a task. That the worker is dead shows when the answer is asked for."""
+    def give(self, task: Task, *, whole: bool = False) -> None:
+        """Send a task. That the worker is dead shows when the answer is asked for.
+
+        whole   with the block's data, also if the worker could read them where they come from
+        """
         self.tasks.append(task)
+        if task.block.path and not whole:
+            task = replace(task, block=replace(task.block, data=b""))
         with suppress(BrokenPipeError):
             write_frame(self._to, _encode(task))
 
@@ -176,7 +182,7 @@ class _Worker:
         self._start()
         tasks, self.tasks = self.tasks, deque()
         for task in tasks:
-            self.give(task)
+            self.give(task, whole=True)
 
     def end(self) -> None:
         """End the process, whatever it is doing."""
