@@ -30,7 +30,7 @@ from msgspec.structs import replace
 from . import report as reports
 from .answers import Answer
 from .dead_letters import DeadLetters
-from .delivery import INTERRUPTED, PENDING_LATER, Item, Origin, Outcome
+from .delivery import INTERNAL, INTERRUPTED, PENDING_LATER, Item, Origin, Outcome, Stop
 from .dispatch import CONCURRENCY, GRACE, Dispatcher, Switch
 from .errors import DeliveryError, MapperError
 from .journal import Journal
@@ -287,7 +287,14 @@ class Sender:
         return max(0.0, self._open.since + self._max_wait - time.monotonic()) if self._open.waiting else None
 
     def _delivered(self, batch: Sequence[Item], done: Future[Outcome]) -> None:
-        self._finished(done.result(), batch)
+        error = done.exception()
+        if error is None:
+            self._finished(done.result(), batch)
+            return
+        name, now = type(error).__name__, time.time()  # a clock that fails, say: told, and everything stays pending
+        stop = Stop(Answer("stop", "internal", code=name, message=f"sending failed with {name}"), INTERNAL)
+        unclear = [(item, now) for item in batch]
+        self._finished(Outcome(pending=list(batch), unclear=unclear, stop=stop), batch)
 
     def _finished(self, outcome: Outcome, batch: Sequence[Item]) -> None:
         """A delivery is done: settle what can be; what an outage left waits for another time."""

@@ -121,6 +121,12 @@ class Connection:
             return self._destination.answers.lost(written=False)
         except httpx.TransportError:
             return self._destination.answers.lost(written=written)
+        except Exception as error:
+            if self._is_own:
+                raise
+            name = type(error).__name__
+            message = f"the HTTP client that was handed over failed with {name}"
+            return Answer("stop", "client", code=name, message=message, unclear=written)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -118,6 +118,25 @@ def test_looking_for_wrong_events_costs_few_requests(bad: int, most: int) -> Non
         assert found.requests <= most
 
 
+@pytest.mark.parametrize(("bad", "most"), [(1, 20), (5, 71), (20, 206)])
+def test_so_it_does_wherever_they_stand(bad: int, most: int) -> None:
+    """Random places are not the worst: these are made worse step by step."""
+
+    def cost(chosen: list[int]) -> int:
+        world = World(set(chosen), iter(()), {})
+        return world.carry_out([item(n) for n in range(1000)], Policy(lambda: 0.0, lambda longest: longest)).requests
+
+    chance = random.Random(bad)
+    worst = chance.sample(range(1000), bad)
+    dearest = cost(worst)
+    for _ in range(150):
+        other = [*worst]
+        other[chance.randrange(bad)] = chance.randrange(1000)
+        if len(set(other)) == bad and (found := cost(other)) >= dearest:
+            worst, dearest = other, found
+    assert dearest <= most
+
+
 ANSWERS = st.sampled_from(
     [
         {"status": 200},

@@ -1,0 +1,329 @@
+"""What delivery must not do, whoever wants it to: leak, follow a link, believe a stranger's file, or get lost."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import random
+import resource
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import mapper
+from mapper.errors import DeliveryError
+from mapper.journal import Journal
+from mapper.metrics import write
+
+from .answering import NOW, SETTINGS, Answering, lead, taken
+from .conftest import SMALL
+
+Compile = Callable[..., mapper.Program]
+TOKEN = "EAAGsecretTOKEN123"
+MARK = "PIIMARK"
+
+
+def fresh(count: int, **changes: Any) -> str:
+    """Records of a minute ago, as lines."""
+    moment = int(time.time()) - 60
+    return "".join(json.dumps(lead(number, at=moment, **changes)) + "\n" for number in range(count))
+
+
+def forms(secret: str) -> list[bytes]:
+    """A secret as it may hide: as it is, as percent escapes, as base64 at each of three places."""
+    data = secret.encode()
+    encoded = [base64.b64encode(b"x" * pad + data)[4 if pad else 0 : -4] for pad in range(3)]
+    percent = "".join(f"%{byte:02X}" for byte in data).encode()
+    return [data, urllib.parse.quote(secret).encode(), percent, *encoded]
+
+
+def leaks(folder: Path, *secrets: str) -> list[str]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [
+        f"{path.name}: {secret}"
+        for path in files
+        for secret in secrets
+        if any(form in path.read_bytes() for form in forms(secret))
+    ]
+
+
+def test_nothing_of_a_killed_run_holds_a_token_or_a_person(answering: Callable[..., Answering], tmp_path: Path) -> None:
+    """Killed at 20 moments: the journal, its log, its lock, the report, logs and the process itself are searched."""
+
+    def slowly(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        time.sleep(0.03)
+        return taken(events)
+
+    server, chance, seen = answering(slowly), random.Random(5), 0
+    (tmp_path / "m.yaml").write_text(SMALL)
+    source = tmp_path / "source"
+    source.mkdir()
+    text = "".join(
+        json.dumps(lead(n, at=int(time.time()) - 60, email=f"{MARK}{n}@example.com")) + "\n" for n in range(9000)
+    )
+    (source / "r.jsonl").write_text(text)
+    work = tmp_path / "work"
+    work.mkdir()
+    command = [
+        sys.executable, "-m", "mapper", "send", "../m.yaml", "../source/r.jsonl", "--to", server.url, "--journal", "j",
+        "--batch-size", "20", "--concurrency", "2", "--workers", "1", "--report", "r.json", "--metrics", "m.prom",
+        "--log-format", "json",
+    ]  # fmt: skip
+    environ = {**os.environ, "META_PIXEL_ID": "123", "META_ACCESS_TOKEN": TOKEN}
+    for number in range(20):
+        with (work / f"log{number}").open("wb") as log:
+            process = subprocess.Popen(command, cwd=work, env=environ, stdout=log, stderr=log)
+            time.sleep(chance.uniform(0.3, 1.0))
+            if process.poll() is None:
+                arguments = Path(f"/proc/{process.pid}/cmdline")
+                if arguments.exists():
+                    assert TOKEN.encode() not in arguments.read_bytes()
+                process.kill()
+            process.wait()
+        assert leaks(work, TOKEN, MARK) == []
+        seen += (work / "j-wal").exists()
+    assert seen > 5, "the runs were killed while they wrote"
+    assert server.requests
+
+
+def test_files_of_ours_are_for_their_owner(answering: Callable[..., Answering], tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(SMALL)
+    (tmp_path / "r.jsonl").write_text(json.dumps(lead(1, at=int(time.time()) - 60)) + "\nbroken\n")
+    before = set(tmp_path.iterdir())
+    server = answering(taken)
+    call = f"umask 000; {sys.executable} -m mapper send m.yaml r.jsonl --to {server.url} --journal j --report r.json"
+    environ = {**os.environ, "META_PIXEL_ID": "123", "META_ACCESS_TOKEN": TOKEN}
+    done = subprocess.run(["sh", "-c", call], cwd=tmp_path, env=environ, capture_output=True, check=False)
+    assert done.returncode == 1, done.stderr
+    made = set(tmp_path.iterdir()) - before
+    assert {path.name for path in made} == {"j", "j.lock", "r.json", "m.dead.jsonl"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o600}
+
+
+@pytest.mark.parametrize("link", ["j", "j.lock", "j-wal", "j-shm"])
+def test_no_link_leads_the_journal_elsewhere(link: str, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / link).symlink_to(victim)
+    with pytest.raises(DeliveryError, match="is a link") as error:
+        Journal(tmp_path / "j", mapping="m", target="t")
+    assert (error.value.code, error.value.exit_code) == ("journal", 5)
+    assert victim.read_text() == "precious"
+
+
+def test_no_link_leads_a_report_elsewhere(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "report.json").symlink_to(victim)
+    (tmp_path / f".report.json.{os.getpid()}").symlink_to(victim)
+    write(tmp_path / "report.json", "{}", 0o600)
+    assert victim.read_text() == "precious"
+    assert (tmp_path / "report.json").read_text() == "{}"
+    assert not (tmp_path / "report.json").is_symlink()
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write(tmp_path / "pipe", "{}")
+    assert os.read(reader, 10) == b"{}"
+    os.close(reader)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+STRANGERS = {
+    "a trigger": "CREATE TRIGGER evil AFTER UPDATE ON files BEGIN DELETE FROM kept; END",
+    "a view": "CREATE VIEW evil AS SELECT * FROM meta",
+    "another table": "CREATE TABLE evil (a)",
+    "an index": "CREATE INDEX evil ON ranges (sent)",
+    "a table that is different": "ALTER TABLE files ADD COLUMN evil TEXT",
+    "another application": "PRAGMA application_id = 7",
+}
+
+
+@pytest.mark.parametrize("statement", STRANGERS.values(), ids=STRANGERS)
+def test_a_journal_that_somebody_else_has_made_is_refused(statement: str, tmp_path: Path) -> None:
+    with Journal(tmp_path / "j", mapping="m", target="t"):
+        pass
+    database = sqlite3.connect(tmp_path / "j")
+    database.execute(statement)
+    database.commit()
+    database.close()
+    before = (tmp_path / "j").read_bytes()
+    with pytest.raises(DeliveryError, match="no journal") as error:
+        Journal(tmp_path / "j", mapping="m", target="t")
+    assert error.value.exit_code == 5
+    assert (tmp_path / "j").read_bytes() == before
+
+
+def test_a_journal_that_is_cut_or_swapped_sends_nothing_wrong(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """Cut at every kilobyte, or without the log of changes: right, or refused, and never a record too few."""
+    program, server = compiled(), answering(taken)
+    path = tmp_path / "r.jsonl"
+    path.write_text("".join(json.dumps(lead(n)) + "\n" for n in range(40)))
+    more: dict[str, Any] = {"settings": SETTINGS, "now": NOW, "batch_size": 10}
+    mapper.send(program, path, to=server.url, limit=20, journal=tmp_path / "journal", **more)
+    whole = (tmp_path / "journal").read_bytes()
+    for size in range(0, len(whole), 1024):
+        copy = tmp_path / f"cut{size}"
+        copy.write_bytes(whole[:size])
+        server.requests.clear()
+        try:
+            report = mapper.send(program, path, to=server.url, journal=copy, **more)
+        except DeliveryError as error:
+            assert (error.exit_code, server.requests) == (5, [])  # noqa: PT017 - it may be right as well
+            continue
+        assert report.events.sent in (20, 40), "from where it was, or, where nothing was left of it, from the beginning"
+        assert (report.events.sent == 40) is (size == 0)
+    other = tmp_path / "other.jsonl"
+    other.write_text("".join(json.dumps(lead(n + 100)) + "\n" for n in range(40)))
+    server.requests.clear()
+    assert mapper.send(program, other, to=server.url, journal=tmp_path / "journal", **more).events.sent == 40
+
+
+def test_a_folder_in_which_nobody_can_write_sends_nothing(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    server = answering(taken)
+    (tmp_path / "r.jsonl").write_text(fresh(3))
+    with pytest.raises(DeliveryError) as error:
+        mapper.send(
+            compiled(), tmp_path / "r.jsonl", to=server.url, settings=SETTINGS, journal=tmp_path / "r.jsonl" / "j"
+        )
+    assert (error.value.code, error.value.exit_code) == ("journal", 5)
+    assert not server.requests
+
+
+def test_a_run_that_is_stopped_and_continued_goes_on(answering: Callable[..., Answering], tmp_path: Path) -> None:
+    """SIGSTOP, SIGCONT: nothing is lost, and nothing comes twice but what was on its way."""
+
+    def slowly(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        time.sleep(0.02)
+        return taken(events)
+
+    server = answering(slowly)
+    (tmp_path / "m.yaml").write_text(SMALL)
+    (tmp_path / "r.jsonl").write_text(
+        "".join(json.dumps(lead(n, at=int(time.time()) - 60)) + "\n" for n in range(2000))
+    )
+    environ = {**os.environ, "META_PIXEL_ID": "123", "META_ACCESS_TOKEN": TOKEN}
+    command = [
+        sys.executable,
+        "-m",
+        "mapper",
+        "send",
+        "m.yaml",
+        "r.jsonl",
+        "--to",
+        server.url,
+        "--batch-size",
+        "10",
+        "-q",
+    ]
+    process = subprocess.Popen([*command, "--timeout", "1"], cwd=tmp_path, env=environ)
+    while len(server.requests) < 20:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(120) == 0
+    ids = [event["event_id"] for events in server.requests for event in events]
+    assert len(set(ids)) == 2000
+    assert len(ids) - 2000 <= 4 * 10
+
+
+def test_little_memory_is_enough_for_long_lines(answering: Callable[..., Answering], tmp_path: Path) -> None:
+    """A line of 300 MB among others costs itself, and neither memory nor the others."""
+    server = answering(taken)
+    (tmp_path / "m.yaml").write_text(SMALL)
+    good = json.dumps(lead(1, at=int(time.time()) - 60)).encode()
+    with (tmp_path / "r.jsonl").open("wb") as file:
+        file.write(good + b"\n")
+        for _ in range(300):
+            file.write(b"x" * 1_000_000)
+        file.write(b"\n" + good.replace(b"id-1", b"id-2") + b"\n")
+    environ = {**os.environ, "META_PIXEL_ID": "123", "META_ACCESS_TOKEN": TOKEN}
+    command = [sys.executable, "-m", "mapper", "send", "m.yaml", "r.jsonl", "--to", server.url, "--workers", "1"]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert b"the line is longer than 10 MiB" in done.stderr
+    assert sorted(event["event_id"] for events in server.requests for event in events) == ["id-1", "id-2"]
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    assert peak < 500_000_000
+
+
+def test_the_command_leaves_no_image_of_its_memory() -> None:
+    code = (
+        "import importlib, resource; m = importlib.import_module('mapper.cli.main'); m._run = lambda arguments: 0\n"
+        "try:\n    m.main()\nexcept SystemExit:\n    print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"0\n"
+
+
+def test_a_sender_leaves_nothing_behind(compiled: Compile, answering: Callable[..., Answering], tmp_path: Path) -> None:
+    """No thread, no handler of signals, no logging, no open file."""
+    import logging
+
+    server, program = answering(taken), compiled()
+    threads, handlers = set(threading.enumerate()), [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    loggers = list(logging.getLogger().handlers)
+    named: dict[str, Any] = {"settings": SETTINGS, "clock": lambda: NOW, "dead_letters": tmp_path / "d.jsonl"}
+    with mapper.Sender(program, to=server.url, journal=tmp_path / "journal", **named) as one:
+        assert one.send(lead(1)).wait(20).accepted == 1
+        one.send(b"broken")
+    ours = [thread for thread in set(threading.enumerate()) - threads if "process_request" not in thread.name]
+    assert ours == []
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert logging.getLogger().handlers == loggers
+    with Journal(tmp_path / "journal", mapping=program.fingerprint, target=f"{server.url}/v25.0/123/events"):
+        pass
+
+
+def test_a_clock_that_breaks_stops_a_sender(compiled: Compile, answering: Callable[..., Answering]) -> None:
+    calls: list[float] = []
+
+    def clock() -> float:
+        calls.append(NOW)
+        if len(calls) > 1:
+            raise ZeroDivisionError
+        return NOW
+
+    with mapper.Sender(compiled(), to=answering(taken).url, settings=SETTINGS, clock=clock, max_wait=0.0) as one:
+        receipt = one.send(lead(1))
+    assert receipt.wait(1) == mapper.Fate(pending=1)
+    report = one.report()
+    assert report.stopped is not None
+    assert (report.stopped.code, report.stopped.exit_code) == ("internal", 70)
+
+
+def test_a_client_that_breaks_stops_a_sender_and_loses_nothing(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """The caller's own client raises what no HTTP client raises: everything stays pending, and the sender says so."""
+    server, client = answering(taken), httpx.Client()
+    named: dict[str, Any] = {"settings": SETTINGS, "clock": lambda: NOW, "max_wait": 0.0, "journal": tmp_path / "j"}
+    with mapper.Sender(compiled(), to=server.url, client=client, **named) as one:
+        client.close()
+        receipt = one.send(lead(1))
+        for _ in range(200):
+            if one.report().stopped is not None:
+                break
+            time.sleep(0.02)
+        with pytest.raises(DeliveryError) as error:
+            one.send(lead(2))
+        assert error.value.code == "client"
+    assert receipt.wait(1) == mapper.Fate(pending=1)
+    with mapper.Sender(compiled(), to=server.url, **named) as two:
+        assert two.flush(20)
+    assert [event["event_id"] for events in server.requests for event in events] == ["id-1"]
