@@ -46,6 +46,8 @@ def _lines(tally: Tally, destination: str, seconds: float, exit_code: int | None
     for name, help_text, samples in _counters(tally):
         yield from _family(name, help_text, samples, destination)
     gauges: list[tuple[str, str, float | None]] = [
+        ("mapper_pending_events", "Events made and neither sent nor rejected yet.", _pending(tally)),
+        ("mapper_held_events", "Pending events that wait for somebody's decision.", tally.events.held),
         ("mapper_in_flight_events", "Events on their way.", tally.in_flight),
         ("mapper_run_seconds", "How long the run has taken.", round(seconds, 3)),
         (
@@ -60,13 +62,16 @@ def _lines(tally: Tally, destination: str, seconds: float, exit_code: int | None
             yield from _family(name, help_text, [({}, value)], destination, kind="gauge")
 
 
+def _pending(tally: Tally) -> int:
+    return tally.events.made - tally.events.sent - tally.events.rejected
+
+
 def _counters(tally: Tally) -> Iterator[tuple[str, str, list[tuple[_Labels, float]]]]:
     """Name, explanation, and the numbers with their labels."""
     records, events, sending = tally.records, tally.events, tally.sending
     fates: list[tuple[_Labels, float]] = [
         ({"fate": "sent"}, events.sent),
         ({"fate": "rejected"}, events.rejected),
-        ({"fate": "pending"}, events.made - events.sent - events.rejected),
     ]
     read: list[tuple[_Labels, float]] = [
         ({"fate": fate}, getattr(records, fate)) for fate in ("mapped", "ignored", "dead")
