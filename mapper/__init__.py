@@ -8,22 +8,22 @@
 
 The modules stand in one order, and each imports only those before it (tests/test_layers.py reads it from here):
 
-    errors          errors, effort
-    YAML            placing, syntax_errors, document
-    expressions     values, addresses, scope, filters, habits, tokens, syntax, walking, building, calling, lowering,
-                    expression
-    destinations    schema, cleaning, showing, personal, rules, fields, windows, rendering, request, answers,
-                    declaration, declared, assembly, wiring, destination, leaves, validation, pasted, payload, reference
-    mappings        projection, trees, mapping, tables
-    the compiler    nodes, shaping, passed_on, lowered, shortcuts, parts, lists, parameters, checks, compiler
+    .               errors, showing
+    documents       placing, syntax_errors, document, schema
+    language        effort, values, addresses, scope, filters, habits, tokens, syntax, walking, building, calling,
+                    lowering, expression
+    destinations    cleaning, personal, rules, fields, windows, rendering, request, answers, declaration,
+                    declared, assembly, wiring, destination, leaves, validation, pasted, payload, reference
+    compiler        projection, trees, mapping, tables, nodes, shaping, passed_on, lowered, shortcuts, parts, lists,
+                    parameters, checks, compiler
     events          refusal, matching, results, making, fusing, writing, glances, program, stepping, explain
     records         streams, source, blocks, worker, workers, reading
     delivery        delivery, dispatch, ledger, holding, stretches, syncing, journal, standing, job, cutting,
                     dead_letters, settling, report, metrics, settings, connecting, transport, options, run, pipeline,
                     retrying, receipts, sender, async_sender
-    for authors     attempts, coverage, twins, instructions, drafts, guessing, diagnostics, comparing,
-                    rewriting, specs, formatting, editor
-    for everyone    sandbox, cli, __main__
+    authoring       attempts, coverage, twins, instructions, drafts, guessing, diagnostics, comparing, rewriting,
+                    specs, formatting, editor
+    .               sandbox, cli, __main__
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from typing import TYPE_CHECKING, Any
 from .errors import DeliveryError, MapperError, MappingError, Problem, RecordError, Span
 
 if TYPE_CHECKING:
-    from .async_sender import AsyncSender as AsyncSender
-    from .pipeline import send as send
-    from .program import Program as Program
-    from .program import load as load
-    from .report import Report as Report
-    from .results import Dropped as Dropped
-    from .results import Event as Event
-    from .results import Refusal as Refusal
-    from .results import Replay as Replay
-    from .results import Result as Result
-    from .retrying import retry as retry
-    from .sender import Fate as Fate
-    from .sender import Receipt as Receipt
-    from .sender import Sender as Sender
+    from .delivery.async_sender import AsyncSender as AsyncSender
+    from .delivery.pipeline import send as send
+    from .delivery.report import Report as Report
+    from .delivery.retrying import retry as retry
+    from .delivery.sender import Fate as Fate
+    from .delivery.sender import Receipt as Receipt
+    from .delivery.sender import Sender as Sender
+    from .events.program import Program as Program
+    from .events.program import load as load
+    from .events.results import Dropped as Dropped
+    from .events.results import Event as Event
+    from .events.results import Refusal as Refusal
+    from .events.results import Replay as Replay
+    from .events.results import Result as Result
 
 __version__ = "0.1.0"
 
@@ -75,13 +75,13 @@ __all__ = [
 ]
 
 _LATE = {
-    "send": "pipeline",
-    "retry": "retrying",
-    "AsyncSender": "async_sender",
-    **dict.fromkeys(("Fate", "Receipt", "Sender"), "sender"),
-    "Report": "report",
-    **dict.fromkeys(("Dropped", "Event", "Refusal", "Replay", "Result"), "results"),
-    **dict.fromkeys(("Program", "load"), "program"),
+    "send": "delivery.pipeline",
+    "retry": "delivery.retrying",
+    "AsyncSender": "delivery.async_sender",
+    **dict.fromkeys(("Fate", "Receipt", "Sender"), "delivery.sender"),
+    "Report": "delivery.report",
+    **dict.fromkeys(("Dropped", "Event", "Refusal", "Replay", "Result"), "events.results"),
+    **dict.fromkeys(("Program", "load"), "events.program"),
 }
 """Imported when first used: mapping needs no HTTP client, and ``mapper --help`` needs no compiler."""
 

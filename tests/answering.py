@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from mapper.report import Report
+from mapper.delivery.report import Report
 
 NOW = 1_772_366_400.0
 """2026-03-01T12:00:00Z, the clock of most tests."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from mapper import effort
+from mapper.compiler.projection import Node, PathNode, Projection, Resolver
 from mapper.errors import Problem, RecordError, Span
-from mapper.expression import RUNTIME, Access, Lowering, Scope, Table, parse_bare, parse_text, runtime_tables
-from mapper.projection import Node, PathNode, Projection, Resolver
-from mapper.values import Context, Undecided
+from mapper.language import effort
+from mapper.language.expression import RUNTIME, Access, Lowering, Scope, Table, parse_bare, parse_text, runtime_tables
+from mapper.language.values import Context, Undecided
 
 NOW = 1_760_433_600.0
 

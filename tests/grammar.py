@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mapper.filters import FILTERS, TESTS
+from mapper.language.filters import FILTERS, TESTS
 
 KEYS = ["a", "b", "c", "items", "__class__", "Order ID", "k0", "r"]
 TEXTS = [

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from mapper import document
+from mapper.documents import document
 from mapper.sandbox import Sandbox
 
 SPECS = Path(__file__).parent / "specs" / "sandbox"

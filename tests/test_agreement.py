@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mapper
-from mapper.destination import load_destination
-from mapper.fields import Field
-from mapper.payload import sample_event
-from mapper.validation import validate
+from mapper.destinations.destination import load_destination
+from mapper.destinations.fields import Field
+from mapper.destinations.payload import sample_event
+from mapper.destinations.validation import validate
 
 META = load_destination("meta")
 NOW = 1_760_433_512

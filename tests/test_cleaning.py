@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper import document
-from mapper.cleaning import CODES
-from mapper.destination import Field, load_destination
-from mapper.values import Context
+from mapper.destinations.cleaning import CODES
+from mapper.destinations.destination import Field, load_destination
+from mapper.documents import document
+from mapper.language.values import Context
 
 SPECS = Path(__file__).parent / "specs" / "cleaning"
 META = load_destination("meta")

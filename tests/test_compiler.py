@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mapper
-from mapper import document
+from mapper.documents import document
 
 SPECS = Path(__file__).parent / "specs" / "compile"
 CASES: list[dict[str, Any]] = [
@@ -86,8 +86,8 @@ VALUES = st.recursive(
 def test_no_mapping_raises_anything_but_its_problems(top: dict[str, Any], parameters: dict[str, Any]) -> None:
     import json
 
-    from mapper.compiler import compile_mapping
-    from mapper.mapping import read_mapping
+    from mapper.compiler.compiler import compile_mapping
+    from mapper.compiler.mapping import read_mapping
 
     base = {"version": 1, "destination": "meta", "events": {"Lead": {"parameters": parameters}}}
     for value in (top, {**base, **{k: v for k, v in top.items() if k not in ("events", "destination")}}):
@@ -95,6 +95,6 @@ def test_no_mapping_raises_anything_but_its_problems(top: dict[str, Any], parame
             compiled = compile_mapping(read_mapping(document.load(json.dumps(value), "m.yaml")))
         except mapper.MappingError:
             continue
-        from mapper.program import Program
+        from mapper.events.program import Program
 
         Program(compiled).map({"a": [{"b": 1}]}, 1772366400)

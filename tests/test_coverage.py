@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import mapper
+from mapper.authoring.coverage import Coverage, cover
 from mapper.cli.coverage import show
 from mapper.cli.coverage_page import as_html
-from mapper.coverage import Coverage, cover
 
 from .conftest import NOW, SMALL
 from .test_cli import run

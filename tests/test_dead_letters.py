@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import mapper
-from mapper.dead_letters import DeadLetters, bytes_of, read_letter
+from mapper.delivery.dead_letters import DeadLetters, bytes_of, read_letter
+from mapper.delivery.retrying import open_letters, retry
 from mapper.errors import DeliveryError
-from mapper.retrying import open_letters, retry
 
 from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
 from .command import run
@@ -161,8 +161,8 @@ def test_a_record_that_was_not_kept(compiled: Compile, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("record", [b'{"a": 1}', b"{broken", b"\xff\xfe", "naïve".encode()])
 def test_a_record_comes_back_as_it_was(record: bytes, tmp_path: Path) -> None:
-    from mapper.results import Refusal
-    from mapper.source import Line
+    from mapper.events.results import Refusal
+    from mapper.records.source import Line
 
     with DeadLetters(tmp_path / "dead.jsonl") as letters:
         letters.record(Line("f.jsonl", 1, 0, record), [Refusal("not-json", "no")])

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mapper import document
-from mapper.answers import Answer
-from mapper.delivery import Item, Origin, Outcome, Policy, Send, deliver
-from mapper.destination import load_destination
-from mapper.source import Line
+from mapper.delivery.delivery import Item, Origin, Outcome, Policy, Send, deliver
+from mapper.destinations.answers import Answer
+from mapper.destinations.destination import load_destination
+from mapper.documents import document
+from mapper.records.source import Line
 
 META = load_destination("meta")
 CASES: list[dict[str, Any]] = document.read(Path(__file__).parent / "specs" / "delivery" / "batches.yaml").value[

@@ -23,9 +23,9 @@ import httpx
 import pytest
 
 import mapper
+from mapper.delivery.journal import Journal
+from mapper.delivery.metrics import write
 from mapper.errors import DeliveryError
-from mapper.journal import Journal
-from mapper.metrics import write
 
 from .answering import NOW, SETTINGS, Answering, lead, taken
 from .conftest import SMALL

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper import declared, document, schema
-from mapper.declaration import FILE_RULES
-from mapper.destination import bundled_destinations, load_destination
+from mapper.destinations import declared
+from mapper.destinations.declaration import FILE_RULES
+from mapper.destinations.destination import bundled_destinations, load_destination
+from mapper.destinations.fields import KINDS
+from mapper.destinations.request import PATH_FORMATS, Setting
+from mapper.documents import document, schema
 from mapper.errors import MappingError
-from mapper.fields import KINDS
-from mapper.request import PATH_FORMATS, Setting
 from mapper.showing import printable
 
 SPECS = Path(__file__).parent / "specs"

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper import document
-from mapper.diagnostics import MAX_WIDTH, as_github, as_json, as_sarif, excerpt, render, summary, visible
+from mapper.authoring.diagnostics import MAX_WIDTH, as_github, as_json, as_sarif, excerpt, render, summary, visible
+from mapper.documents import document
 from mapper.errors import Problem, Span
 
 SPECS = Path(__file__).parent / "specs" / "diagnostics"

@@ -19,14 +19,14 @@ import pytest
 import yaml
 
 import mapper
-from mapper.cleaning import CODES
-from mapper.cleaning.options import OPTIONS
+from mapper.authoring.specs import TEST_RULES, run_tests
 from mapper.cli.main import VERBS, group
-from mapper.expression import CODES as EXPRESSION_CODES
-from mapper.mapping import EVENT_RULES, RULES, TABLE_RULES
-from mapper.schema import CODES as SCHEMA_CODES
-from mapper.schema import describe
-from mapper.specs import TEST_RULES, run_tests
+from mapper.compiler.mapping import EVENT_RULES, RULES, TABLE_RULES
+from mapper.destinations.cleaning import CODES
+from mapper.destinations.cleaning.options import OPTIONS
+from mapper.documents.schema import CODES as SCHEMA_CODES
+from mapper.documents.schema import describe
+from mapper.language.expression import CODES as EXPRESSION_CODES
 
 from .conftest import ROOT
 

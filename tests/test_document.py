@@ -13,10 +13,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mapper import document
-from mapper.document import Document, KeyPath
+from mapper.documents import document
+from mapper.documents.document import Document, KeyPath
+from mapper.documents.syntax_errors import CODES
 from mapper.errors import MappingError, Problem, Span
-from mapper.syntax_errors import CODES
 
 SPECS = Path(__file__).parent / "specs" / "documents"
 

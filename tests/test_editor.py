@@ -12,12 +12,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from mapper import document, schema
-from mapper.destination import load_destination
-from mapper.diagnostics import to_json
-from mapper.editor import json_schema
-from mapper.mapping import RULES
-from mapper.specs import check_tests
+from mapper.authoring.diagnostics import to_json
+from mapper.authoring.editor import json_schema
+from mapper.authoring.specs import check_tests
+from mapper.compiler.mapping import RULES
+from mapper.destinations.destination import load_destination
+from mapper.documents import document, schema
 
 from .conftest import ROOT, SMALL
 

@@ -12,8 +12,8 @@ import pytest
 
 import mapper
 from mapper.cli.story import as_dict, told
-from mapper.explain import LITERAL, SENT, Explanation, ItemTrace, ParameterTrace, explain
-from mapper.stepping import held, kind
+from mapper.events.explain import LITERAL, SENT, Explanation, ItemTrace, ParameterTrace, explain
+from mapper.events.stepping import held, kind
 
 from .conftest import NOW, ROOT, SMALL
 from .test_cli import run

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper.document import load, read
+from mapper.compiler.projection import PathNode
+from mapper.documents.document import load, read
 from mapper.errors import Problem, RecordError
-from mapper.expression import CODES, RECORD_CODES, RUNTIME, Lowering, Scope, parse_bare, parse_loop, parse_text
-from mapper.filters import FILTERS, FUNCTIONS, TESTS
-from mapper.projection import PathNode
-from mapper.values import Undecided, pruned
+from mapper.language.expression import CODES, RECORD_CODES, RUNTIME, Lowering, Scope, parse_bare, parse_loop, parse_text
+from mapper.language.filters import FILTERS, FUNCTIONS, TESTS
+from mapper.language.values import Undecided, pruned
 
 from .evaluation import Compiled, Refused, at, evaluate, outcome
 from .grammar import ASKED, CALLS, KEYS, LITERALS, OPERATORS, PATHS, SHAPES, TEXTS

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import mapper
-from mapper.answers import Answer, Answers
-from mapper.delivery import _Delivery
-from mapper.dispatch import Dispatcher
-from mapper.transport import Connection
+from mapper.delivery.delivery import _Delivery
+from mapper.delivery.dispatch import Dispatcher
+from mapper.delivery.transport import Connection
+from mapper.destinations.answers import Answer, Answers
 
 from .faults.running import run
 from .faults.scenarios import SCENARIOS, Scenario
@@ -55,7 +55,7 @@ def _lost_means_accepted(patch: pytest.MonkeyPatch) -> None:
 
 def _never_waits(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Dispatcher, "hold", lambda self, seconds: None)
-    patch.setattr("mapper.dispatch.Switch.wait", lambda self, seconds: False)
+    patch.setattr("mapper.delivery.dispatch.Switch.wait", lambda self, seconds: False)
 
 
 def _waits_alone(patch: pytest.MonkeyPatch) -> None:
@@ -122,11 +122,11 @@ def _has_new_ids_each_time(patch: pytest.MonkeyPatch) -> None:
 
 
 def _never_tries_again(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("mapper.delivery._Delivery._waits", lambda self, answer, tries: iter(()))
+    patch.setattr("mapper.delivery.delivery._Delivery._waits", lambda self, answer, tries: iter(()))
 
 
 def _forgets_what_is_pending(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("mapper.report.Tally.finish", lambda self: setattr(self.events, "made", self.events.sent))
+    patch.setattr("mapper.delivery.report.Tally.finish", lambda self: setattr(self.events, "made", self.events.sent))
 
 
 def _ignores_age_while_it_waits(patch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,9 @@ def _does_not_count_copies(patch: pytest.MonkeyPatch) -> None:
 
 
 def _puts_the_token_into_letters(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("mapper.report.Report.as_dict", lambda self: {"url": "https://a.example/?t=sentinel-of-a-token"})
+    patch.setattr(
+        "mapper.delivery.report.Report.as_dict", lambda self: {"url": "https://a.example/?t=sentinel-of-a-token"}
+    )
 
 
 MUTANTS: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mapper.errors import RecordError
-from mapper.filters import FILTERS, FUNCTIONS, TESTS, Fails, Filter, reference
+from mapper.language.filters import FILTERS, FUNCTIONS, TESTS, Fails, Filter, reference
 
 from .evaluation import Refused, evaluate
 

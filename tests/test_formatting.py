@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mapper
-from mapper.document import load
+from mapper.authoring.formatting import format_text
+from mapper.documents.document import load
 from mapper.errors import MappingError
-from mapper.formatting import format_text
 
 from .conftest import ROOT, SMALL
 from .test_cli import run

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import mapper
-from mapper import document
+from mapper.documents import document
 
 from .answering import NOW, lead
 from .conftest import SMALL

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mapper
-from mapper import document, schema
-from mapper.destination import load_destination
-from mapper.drafts import Guess, skeleton, too_broad
-from mapper.instructions import Setup, compare, read_setup
-from mapper.mapping import RULES
+from mapper.authoring.drafts import Guess, skeleton, too_broad
+from mapper.authoring.instructions import Setup, compare, read_setup
+from mapper.compiler.mapping import RULES
+from mapper.destinations.destination import load_destination
+from mapper.documents import document, schema
 
 META = load_destination("meta")
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 import mapper
+from mapper.delivery.journal import Journal, Stretch
+from mapper.delivery.ledger import sealed
 from mapper.errors import DeliveryError
-from mapper.journal import Journal, Stretch
-from mapper.ledger import sealed
 
 from .answering import SETTINGS, Answering, lead, sums_hold, taken
 from .conftest import NOW, SMALL
@@ -40,7 +40,7 @@ def accepted(server: Answering) -> Counter[str]:
     return Counter(event["event_id"] for events in server.requests for event in events)
 
 
-def run(program: mapper.Program, source: Path, server: Answering, **more: Any) -> mapper.report.Report:  # type: ignore[name-defined]
+def run(program: mapper.Program, source: Path, server: Answering, **more: Any) -> mapper.delivery.report.Report:  # type: ignore[name-defined]
     journal = source.with_name("journal")
     more = {"batch_size": 20, "now": NOW, "journal": journal, "dead_letters": source.with_name("dead.jsonl"), **more}
     report = mapper.send(program, source, to=server.url, settings=SETTINGS, **more)

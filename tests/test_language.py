@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mapper
-from mapper.projection import label
-from mapper.specs import run_tests
+from mapper.authoring.specs import run_tests
+from mapper.compiler.projection import label
 
 from .conftest import NOW, ROOT
 
@@ -133,7 +133,7 @@ def test_a_failure_points_into_the_mapping_and_shows_its_line(tmp_path: Path) ->
     import traceback
 
     from mapper.errors import RecordError
-    from mapper.values import Context
+    from mapper.language.values import Context
 
     path = tmp_path / "m.yaml"
     text = (Path(__file__).parent / "specs" / "language" / "shapes.yaml").read_text(encoding="utf-8")

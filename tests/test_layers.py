@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,27 @@ LABELS = 20
 """Characters that the names of the groups take, in the package's docstring."""
 
 
-def order() -> list[str]:
-    """The modules in the order in which the package's docstring lists them."""
+def groups() -> dict[str, list[str]]:
+    """The modules of each folder, in the order in which the package's docstring lists them."""
     doc = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text("utf-8")), clean=False) or ""
-    lists = [line[LABELS:] for line in doc.partition("each imports only those before it")[2].splitlines()[1:]]
-    return [name for listed in lists for name in re.findall(r"\w+", listed)]
+    found: dict[str, list[str]] = {}
+    folder = ""
+    for line in doc.partition("each imports only those before it")[2].splitlines()[1:]:
+        folder = line[:LABELS].strip() or folder
+        found.setdefault(folder, []).extend(re.findall(r"\w+", line[LABELS:]))
+    return {folder: names for folder, names in found.items() if names}
 
 
+def order() -> list[str]:
+    """All modules in that order; what lies in no folder comes first, but for what is for everyone."""
+    listed = groups()
+    outside = listed.pop(".")
+    inside = [name for names in listed.values() for name in names]
+    first = outside.index("sandbox")
+    return [*outside[:first], *inside, *outside[first:]]
+
+
+FOLDERS = groups().keys() - {"."}
 ORDER = order()
 
 HOMES = {
@@ -42,33 +57,44 @@ HOMES = {
 
 
 def part(path: Path) -> str:
-    """The top-level module or package that a file belongs to."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    """The module that a file is, or the package of its own that it belongs to (``filters``, ``cli``)."""
+    return _inner(path.relative_to(PACKAGE).parts).removesuffix(".py")
+
+
+def _inner(parts: Sequence[str]) -> str:
+    """The first name that is no folder of modules."""
+    return parts[1] if len(parts) > 1 and parts[0] in FOLDERS else parts[0]
 
 
 def files() -> list[Path]:
-    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+    own = {PACKAGE / "__init__.py", *(PACKAGE / folder / "__init__.py" for folder in FOLDERS)}
+    return sorted(path for path in PACKAGE.rglob("*.py") if path not in own)
 
 
 def imports(path: Path) -> list[tuple[str, int]]:
     """Modules that a file imports: ours as ``mapper.x``, others by their first name."""
-    depth = len(path.relative_to(PACKAGE).parts)
+    inside = path.relative_to(PACKAGE).parts[:-1]
     found: list[tuple[str, int]] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found += [(alias.name.split(".")[0], node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             found.append(((node.module or "").split(".")[0], node.lineno))
-        elif isinstance(node, ast.ImportFrom) and node.level == depth:
-            names = [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]
-            found += [(f"mapper.{name}", node.lineno) for name in names]
-    return found
+        elif isinstance(node, ast.ImportFrom):
+            start = (*inside[: len(inside) - node.level + 1], *(node.module or "").split("."))
+            where = tuple(name for name in start if name)
+            ways = [where] if where and where[-1] not in FOLDERS else [(*where, alias.name) for alias in node.names]
+            found += [(f"mapper.{_inner(way)}", node.lineno) for way in ways]
+    return [one for one in found if one[0] != f"mapper.{part(path)}"]
 
 
 def test_every_module_has_its_place_in_the_order() -> None:
     missing = {part(path) for path in files()} - set(ORDER)
     assert not missing, f"say where these stand in ORDER: {sorted(missing)}"
-    assert not [name for name in ORDER if not ((PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file())]
+    for folder, names in groups().items():
+        for name in names:
+            there = PACKAGE / folder / name
+            assert there.is_dir() or there.with_suffix(".py").is_file(), f"{folder}/{name} is not there"
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))

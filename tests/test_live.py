@@ -19,9 +19,9 @@ import pytest
 
 import mapper
 from mapper.cli.clock import moment
-from mapper.dispatch import Switch
+from mapper.delivery.dispatch import Switch
+from mapper.delivery.journal import Journal
 from mapper.errors import DeliveryError
-from mapper.journal import Journal
 
 from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
 from .conftest import NOW, SMALL

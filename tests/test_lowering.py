@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from mapper.compiler.projection import PathNode, walk_paths
 from mapper.errors import Problem, RecordError, Span
-from mapper.expression import (
+from mapper.language.expression import (
     MISSING,
     Access,
     Lowering,
@@ -22,7 +23,6 @@ from mapper.expression import (
     parse_text,
     runtime_tables,
 )
-from mapper.projection import PathNode, walk_paths
 
 from .evaluation import Compiled, Refused, at, evaluate
 

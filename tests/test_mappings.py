@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import mapper
-from mapper.specs import run_tests
+from mapper.authoring.specs import run_tests
 
 from . import samples
 from .conftest import ROOT

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper import document
-from mapper.destination import load_destination
-from mapper.payload import check_payload, commented, sample_event, sample_payload
+from mapper.destinations.destination import load_destination
+from mapper.destinations.payload import check_payload, commented, sample_event, sample_payload
+from mapper.documents import document
 
 from .command import run
 

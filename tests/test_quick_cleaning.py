@@ -10,10 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import mapper
-from mapper import cleaning
-from mapper.parts import Building
-from mapper.shortcuts import Shortcuts
-from mapper.values import Context
+from mapper.compiler.parts import Building
+from mapper.compiler.shortcuts import Shortcuts
+from mapper.destinations import cleaning
+from mapper.language.values import Context
 
 TEXTS = st.one_of(
     st.text(max_size=40),

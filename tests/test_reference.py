@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mapper.cleaning import declare
-from mapper.destination import Destination, load_destination
-from mapper.payload import sample_event
-from mapper.reference import format_reference, reference
-from mapper.validation import validate
+from mapper.destinations.cleaning import declare
+from mapper.destinations.destination import Destination, load_destination
+from mapper.destinations.payload import sample_event
+from mapper.destinations.reference import format_reference, reference
+from mapper.destinations.validation import validate
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOW = 1_760_433_512

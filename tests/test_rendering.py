@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mapper
-from mapper.destination import Destination, load_destination
+from mapper.destinations.destination import Destination, load_destination
+from mapper.destinations.payload import check_payload, sample_payload
+from mapper.destinations.rendering import Rendering, Tagged, in_unit
 from mapper.errors import MappingError
-from mapper.payload import check_payload, sample_payload
-from mapper.rendering import Rendering, Tagged, in_unit
 
 from .answering import NOW, Answering, sums_hold
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mapper import document
-from mapper.destination import load_destination
-from mapper.rules import ABSENT, condition, getter, one_of, require
-from mapper.validation import validate
+from mapper.destinations.destination import load_destination
+from mapper.destinations.rules import ABSENT, condition, getter, one_of, require
+from mapper.destinations.validation import validate
+from mapper.documents import document
 
 SPECS = Path(__file__).parent / "specs" / "rules"
 NOW = 1_760_433_512

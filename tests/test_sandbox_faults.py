@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 import mapper
-from mapper import document
-from mapper.destination import load_destination
+from mapper.destinations.destination import load_destination
+from mapper.documents import document
 from mapper.sandbox import Fault, FaultError, Sandbox, running
 from mapper.sandbox.faults import KINDS, Plan
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mapper.destination import load_destination
+from mapper.destinations.destination import load_destination
 from mapper.sandbox import Sandbox, running
 
 from .test_rules import NOW, built, specs

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper.destination import load_destination
+from mapper.destinations.destination import load_destination
 from mapper.errors import DeliveryError
 from mapper.sandbox import Store
 from mapper.sandbox.judging import Judge

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper import document, schema
+from mapper.compiler.mapping import RULES
+from mapper.documents import document, schema
 from mapper.errors import Problem
-from mapper.mapping import RULES
 
 SPECS = Path(__file__).parent / "specs" / "schema"
 

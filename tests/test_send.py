@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import mapper
-from mapper.dispatch import Switch
+from mapper.delivery.dispatch import Switch
 from mapper.errors import DeliveryError
 from mapper.sandbox import Sandbox
 

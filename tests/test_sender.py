@@ -122,7 +122,7 @@ def test_what_one_sender_cannot_send_the_next_one_does(
 
 
 def test_an_outage_is_waited_out(compiled: Compile, answering: Callable[..., Answering], monkeypatch: Any) -> None:
-    monkeypatch.setattr("mapper.sender._AFTER_AN_OUTAGE", 0.1)
+    monkeypatch.setattr("mapper.delivery.sender._AFTER_AN_OUTAGE", 0.1)
     calls: list[int] = []
 
     def blocked(events: list[dict[str, Any]]) -> tuple[int, Any]:
@@ -131,7 +131,7 @@ def test_an_outage_is_waited_out(compiled: Compile, answering: Callable[..., Ans
             return 503, {"error": {"code": 2, "message": "down", "is_transient": True}}
         return taken(events)
 
-    monkeypatch.setattr("mapper.dispatch._FREE_RETRIES", 0)
+    monkeypatch.setattr("mapper.delivery.dispatch._FREE_RETRIES", 0)
     with sender(compiled(), answering(blocked)) as one:
         assert one.send(lead(1)).wait(PATIENCE).accepted == 1
     assert len(calls) == 3

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import mapper
-from mapper.destination import load_destination
-from mapper.drafts import Guess, skeleton, too_broad
-from mapper.guessing import read_sample
-from mapper.instructions import compare, read_setup
+from mapper.authoring.drafts import Guess, skeleton, too_broad
+from mapper.authoring.guessing import read_sample
+from mapper.authoring.instructions import compare, read_setup
+from mapper.destinations.destination import load_destination
 
 from .conftest import ROOT
 from .test_cli import run

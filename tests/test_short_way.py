@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 
 import mapper
-from mapper.fusing import Rewriting
-from mapper.results import Result
-from mapper.values import Context
-from mapper.writing import _Fragments, compile_short_way
+from mapper.events.fusing import Rewriting
+from mapper.events.results import Result
+from mapper.events.writing import _Fragments, compile_short_way
+from mapper.language.values import Context
 
 from .benchmarks.contenders import MAPPING
 from .benchmarks.records import NOW as MEASURED
@@ -203,6 +203,6 @@ def test_writers_read_only_what_we_named() -> None:
 
 
 def _memos() -> Any:
-    from mapper.writing import _Memos
+    from mapper.events.writing import _Memos
 
     return _Memos()

@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 import mapper
-from mapper import document
+from mapper.authoring.formatting import format_text
+from mapper.authoring.rewriting import updated
+from mapper.authoring.specs import Outcome, check_tests, mapping_of, run_tests, spec_files
+from mapper.documents import document
 from mapper.errors import MappingError
-from mapper.formatting import format_text
-from mapper.results import REFUSALS
-from mapper.rewriting import updated
-from mapper.specs import Outcome, check_tests, mapping_of, run_tests, spec_files
+from mapper.events.results import REFUSALS
 
 from .conftest import ROOT
 from .test_cli import run

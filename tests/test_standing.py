@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import mapper
+from mapper.delivery.journal import Journal
+from mapper.delivery.standing import decide, look
+from mapper.delivery.stretches import Stretch
 from mapper.errors import DeliveryError
-from mapper.journal import Journal
-from mapper.standing import decide, look
-from mapper.stretches import Stretch
 
 from .answering import SETTINGS, Answering, lead, taken
 from .command import run as command

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import mapper
-from mapper import document
-from mapper.values import is_empty
+from mapper.documents import document
+from mapper.language.values import is_empty
 
 SPECS = Path(__file__).parent / "specs" / "tables"
 CASES = document.read(SPECS / "files.yaml").value["cases"]

@@ -17,11 +17,11 @@ import click
 import pytest
 
 import mapper
+from mapper.authoring.diagnostics import excerpt
 from mapper.cli.live import as_line
 from mapper.cli.main import HABITS, VERBS, group
-from mapper.diagnostics import excerpt
+from mapper.delivery.report import Events, Records, Tally
 from mapper.errors import MappingError, Problem
-from mapper.report import Events, Records, Tally
 
 from .conftest import NOW, SMALL
 from .test_cli import run

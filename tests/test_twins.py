@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import mapper
+from mapper.authoring.twins import explained, page_copies
 from mapper.errors import MappingError
-from mapper.twins import explained, page_copies
 
 from .command import run
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper.destination import load_destination
-from mapper.fields import Field
-from mapper.leaves import Faults, leaf
-from mapper.payload import sample_event
-from mapper.validation import Finding, validate, validator
-from mapper.values import Context
+from mapper.destinations.destination import load_destination
+from mapper.destinations.fields import Field
+from mapper.destinations.leaves import Faults, leaf
+from mapper.destinations.payload import sample_event
+from mapper.destinations.validation import Finding, validate, validator
+from mapper.language.values import Context
 
 NOW = 1_760_433_512
 META = load_destination("meta")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper import values
-from mapper.document import read
+from mapper.documents.document import read
 from mapper.errors import RecordError
-from mapper.values import Context, Undecided
+from mapper.language import values
+from mapper.language.values import Context, Undecided
 
 SPECS = Path(__file__).parent / "specs" / "values"
 

@@ -15,12 +15,12 @@ import msgspec
 import pytest
 
 import mapper
-from mapper import source, workers
-from mapper.blocks import Mapped, Task, perform
 from mapper.errors import DeliveryError
-from mapper.program import Program
-from mapper.source import BLOCK, Block, Input, blocks, lines
-from mapper.workers import Workers
+from mapper.events.program import Program
+from mapper.records import source, workers
+from mapper.records.blocks import Mapped, Task, perform
+from mapper.records.source import BLOCK, Block, Input, blocks, lines
+from mapper.records.workers import Workers
 
 from .answering import Answering, lead, taken
 from .conftest import NOW, SMALL
@@ -273,7 +273,7 @@ def test_cores_are_those_that_may_be_used() -> None:
 
 
 def test_a_frame_that_breaks_off_is_none() -> None:
-    from mapper.worker import read_frame, write_frame
+    from mapper.records.worker import read_frame, write_frame
 
     stream = io.BytesIO()
     write_frame(stream, b"abc")

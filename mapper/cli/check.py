@@ -11,11 +11,11 @@ import click
 
 import mapper
 
-from .. import diagnostics
+from ..authoring import diagnostics
+from ..authoring.specs import check_tests
 from ..errors import MappingError, Problem
-from ..program import Program, load
-from ..source import inputs, lines
-from ..specs import check_tests
+from ..events.program import Program, load
+from ..records.source import inputs, lines
 from .clock import now_option
 from .main import announced, coloured, say, tell, width
 from .test import named
@@ -83,7 +83,7 @@ def command(
         return 1 if failed else 0
     _show(problems, form, len(programs), len(mappings))
     if pixel:
-        from ..twins import explained
+        from ..authoring.twins import explained
 
         for program in programs:
             tell("\n".join(explained(program)))
@@ -92,7 +92,7 @@ def command(
 
 def _compared(setup: str, programs: list[Program]) -> list[Problem]:
     """What a setup page asks for and the mappings do not give."""
-    from ..instructions import compare, read_setup, unread
+    from ..authoring.instructions import compare, read_setup, unread
     from .init import read_text
 
     problems: list[Problem] = []
@@ -120,7 +120,7 @@ def _check_usage(mappings: tuple[str, ...], sample: tuple[str, ...], form: str, 
 
 def _try(program: Program, sample: tuple[str, ...], form: str, now: float | None) -> None:
     """Map sample records and show what they give."""
-    from ..coverage import cover
+    from ..authoring.coverage import cover
 
     coverage = cover(program, _lines(program, sample, now))
     if form == "json":

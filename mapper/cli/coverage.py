@@ -10,10 +10,10 @@ from typing import Final
 
 from rich.cells import cell_len
 
-from ..cleaning import CODES
-from ..coverage import Coverage, EventCoverage, ParameterCoverage
-from ..diagnostics import safe, visible
-from ..report import Records
+from ..authoring.coverage import Coverage, EventCoverage, ParameterCoverage
+from ..authoring.diagnostics import safe, visible
+from ..delivery.report import Records
+from ..destinations.cleaning import CODES
 from .summary import BOLD, DIM, GREEN, RED, YELLOW, painter, percent, reasons, sum_of_records
 
 Cells = tuple[str, str, str, str]

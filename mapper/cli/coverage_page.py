@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from ..coverage import Coverage, EventCoverage, ParameterCoverage
-from ..diagnostics import visible
-from ..report import Reason
+from ..authoring.coverage import Coverage, EventCoverage, ParameterCoverage
+from ..authoring.diagnostics import visible
+from ..delivery.report import Reason
 from .coverage import lists, share, why
 from .summary import percent
 

@@ -14,13 +14,13 @@ from typing import Any, Final
 
 import click
 
-from ..dead_letters import Letter, bytes_of
-from ..diagnostics import visible
-from ..dispatch import Switch
-from ..metrics import write
-from ..program import load
-from ..results import general
-from ..retrying import open_letters, retry
+from ..authoring.diagnostics import visible
+from ..delivery.dead_letters import Letter, bytes_of
+from ..delivery.dispatch import Switch
+from ..delivery.metrics import write
+from ..delivery.retrying import open_letters, retry
+from ..events.program import load
+from ..events.results import general
 from .live import progress
 from .main import coloured, say, tell, width
 from .send import address_of, sandbox_for, signals

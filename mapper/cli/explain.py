@@ -11,13 +11,13 @@ from pathlib import Path
 
 import click
 
-from ..dead_letters import opened
-from ..diagnostics import to_json, visible
+from ..authoring.diagnostics import to_json, visible
+from ..delivery.dead_letters import opened
 from ..errors import DeliveryError
-from ..explain import explain
-from ..program import Program, load
-from ..results import Replay
-from ..source import Line, inputs, lines
+from ..events.explain import explain
+from ..events.program import Program, load
+from ..events.results import Replay
+from ..records.source import Line, inputs, lines
 from .clock import now_option
 from .main import announced, coloured, say
 from .story import as_dict, told

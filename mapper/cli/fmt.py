@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from ..diagnostics import visible
-from ..document import decoded, read
+from ..authoring.diagnostics import visible
+from ..authoring.formatting import format_text
+from ..documents.document import decoded, read
 from ..errors import MappingError
-from ..formatting import format_text
 from .main import announced, coloured, say, tell
 from .saving import save
 

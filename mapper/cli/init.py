@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from ..destination import load_destination
-from ..drafts import skeleton, too_broad
+from ..authoring.drafts import skeleton, too_broad
+from ..authoring.guessing import read_sample
+from ..authoring.instructions import read_setup
+from ..destinations.destination import load_destination
+from ..destinations.pasted import text_of
 from ..errors import DeliveryError
-from ..guessing import read_sample
-from ..instructions import read_setup
-from ..pasted import text_of
-from ..source import inputs, lines
+from ..records.source import inputs, lines
 from .main import announced, say
 
 HELP = """\b

@@ -12,8 +12,8 @@ from typing import Final
 
 import click
 
-from ..diagnostics import visible
-from ..standing import STATES, Source, Standing, State, decide, look
+from ..authoring.diagnostics import visible
+from ..delivery.standing import STATES, Source, Standing, State, decide, look
 from .main import tell
 
 HELP = """\b

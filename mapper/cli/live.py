@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from ..metrics import prometheus, write
-from ..report import Report, Tally
+from ..delivery.metrics import prometheus, write
+from ..delivery.report import Report, Tally
 
 _EVERY: Final = 5.0
 """Seconds between two versions of the file of metrics."""

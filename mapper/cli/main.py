@@ -162,7 +162,7 @@ def _run(arguments: list[str]) -> int:
     except (BrokenPipeError, ReaderGoneError):
         return _quiet()
     except MappingError as error:
-        from ..diagnostics import render
+        from ..authoring.diagnostics import render
 
         say(render(error.problems, colour=coloured(sys.stderr), width=width(sys.stderr)))
         return 2
@@ -202,7 +202,7 @@ def _bug(error: Exception) -> int:
 
 def say(text: str) -> None:
     """Write to stderr what is safe to show; if nobody listens there, that is no reason to fail."""
-    from ..diagnostics import safe
+    from ..authoring.diagnostics import safe
 
     columns = width(sys.stderr)
     if columns and "\n" not in text and len(text) > columns:  # a sentence, which may break between words
@@ -215,7 +215,7 @@ def say(text: str) -> None:
 
 def tell(text: str) -> None:
     """Write to stdout what is safe to show."""
-    from ..diagnostics import safe
+    from ..authoring.diagnostics import safe
 
     click.echo(_drawn(safe(text), sys.stdout), color=coloured(sys.stdout))
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import click
 
-from ..blocks import Mapped, Task
-from ..dead_letters import DeadLetters
-from ..program import Program, load
-from ..report import Events, Reason, Records, Tally, by_event, refused, warned
-from ..source import Block, Input, blocks, inputs, is_idle
-from ..workers import Workers, cores
+from ..delivery.dead_letters import DeadLetters
+from ..delivery.report import Events, Reason, Records, Tally, by_event, refused, warned
+from ..events.program import Program, load
+from ..records.blocks import Mapped, Task
+from ..records.source import Block, Input, blocks, inputs, is_idle
+from ..records.workers import Workers, cores
 from .clock import now_option
 from .live import progress
 from .main import coloured, data, say, sources, width

@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from ..destination import Destination, load_destination
-from ..diagnostics import counted, to_json
+from ..authoring.diagnostics import counted, to_json
+from ..destinations.destination import Destination, load_destination
+from ..destinations.fields import Field
+from ..destinations.payload import check_payload, commented, sample_payload
 from ..errors import DeliveryError
-from ..fields import Field
-from ..payload import check_payload, commented, sample_payload
 from .clock import now_option
 from .main import announced, coloured, say, tell
 
@@ -119,7 +119,7 @@ def _known(source: Field, value: str) -> str:
 
 def _mapped(mapping: str, event: str) -> tuple[Destination, str, dict[str, Any], list[str]]:
     """What a mapping says of an event: its name, the parameters that are fixed, and all that it gives."""
-    from ..program import load
+    from ..events.program import load
 
     program = load(mapping)
     transform = next((one for one in program.transforms if event in (one.key, one.name)), None)

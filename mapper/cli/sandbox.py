@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..destination import load_destination
+from ..destinations.destination import load_destination
 from ..errors import DeliveryError
 from .main import say
 

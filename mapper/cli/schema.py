@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from ..destination import load_destination
-from ..editor import json_schema
+from ..authoring.editor import json_schema
+from ..destinations.destination import load_destination
 
 HELP = """\b
 Examples:

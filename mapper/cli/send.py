@@ -14,16 +14,16 @@ from typing import Any, Final
 
 import click
 
-from ..delivery import PATIENCE
-from ..dispatch import CONCURRENCY, GRACE, Notify, Switch
+from ..delivery.delivery import PATIENCE
+from ..delivery.dispatch import CONCURRENCY, GRACE, Notify, Switch
+from ..delivery.metrics import write
+from ..delivery.pipeline import send
+from ..delivery.report import Tally
+from ..delivery.transport import DEADLINE
 from ..errors import DeliveryError, MappingError
-from ..metrics import write
-from ..pipeline import send
-from ..program import Program, load
-from ..report import Tally
-from ..source import Input, inputs
-from ..transport import DEADLINE
-from ..workers import cores
+from ..events.program import Program, load
+from ..records.source import Input, inputs
+from ..records.workers import cores
 from .clock import moment
 from .live import Metrics, Show, log, progress
 from .main import coloured, say, sources, width

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from ..diagnostics import visible
-from ..explain import (
+from ..authoring.diagnostics import visible
+from ..events.explain import (  # fmt: skip
     DROPPED,
     EMPTY,
     FAILED,
@@ -17,9 +17,9 @@ from ..explain import (
     EventTrace,
     Explanation,
     ParameterTrace,
-)  # fmt: skip
-from ..results import Refusal
-from ..stepping import Decision, Held, Step
+)
+from ..events.results import Refusal
+from ..events.stepping import Decision, Held, Step
 
 _SHADES: Final = {"good": "\x1b[32m", "bad": "\x1b[31m", "odd": "\x1b[33m", "dim": "\x1b[2m", "bold": "\x1b[1m"}
 _END: Final = "\x1b[0m"

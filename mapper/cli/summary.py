@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..cleaning import CODES
-from ..report import Reason, Records, Report
+from ..delivery.report import Reason, Records, Report
+from ..destinations.cleaning import CODES
 
 GREEN, RED, YELLOW, DIM, BOLD, _END = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _MOST: Final = 12

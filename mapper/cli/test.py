@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from ..comparing import Difference
-from ..diagnostics import excerpt, visible
+from ..authoring.comparing import Difference
+from ..authoring.diagnostics import excerpt, visible
+from ..authoring.rewriting import updated
+from ..authoring.specs import SUFFIX, Outcome, mapping_of, run_tests
 from ..errors import MappingError, Problem
-from ..program import load
-from ..rewriting import updated
-from ..specs import SUFFIX, Outcome, mapping_of, run_tests
+from ..events.program import load
 from .main import coloured, say, width
 from .saving import save
 

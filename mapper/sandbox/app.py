@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..destination import Destination
+from ..destinations.destination import Destination
 from . import page, replies
 from .api import Api
 from .bell import Bell

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ..destination import Destination
-from ..rules import is_nothing
+from ..destinations.destination import Destination
+from ..destinations.rules import is_nothing
 from .judging import Judge
 from .masking import mapping_of
 from .records import Stored

@@ -20,7 +20,7 @@ import anyio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from ..destination import Destination
+from ..destinations.destination import Destination
 from . import bodies, faults, refusals, replies
 from .bodies import BodyError, Parameters
 from .faults import Fault, FaultError, Plan

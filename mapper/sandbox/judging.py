@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from ..destination import Destination
-from ..validation import Finding, validator
+from ..destinations.destination import Destination
+from ..destinations.validation import Finding, validator
 from .bodies import MAX_EVENT
 from .masking import Masker, plain
 

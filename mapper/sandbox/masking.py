@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..destination import Destination, Field
-from ..personal import shown
-from ..rules import is_nothing
-from ..values import Context
+from ..destinations.destination import Destination, Field
+from ..destinations.personal import shown
+from ..destinations.rules import is_nothing
+from ..language.values import Context
 
 MASK: Final = "•••"
 _HASH: Final = re.compile(r"[0-9a-f]{64}(?:\.[A-Za-z0-9_-]{2,8})?\Z")

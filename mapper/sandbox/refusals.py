@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..destination import Destination
-from ..validation import Finding
+from ..destinations.destination import Destination
+from ..destinations.validation import Finding
 from . import replies
 from .replies import Reply
 

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ..destination import Destination, load_destination
+from ..destinations.destination import Destination, load_destination
 from ..errors import DeliveryError
 from .app import create_app
 from .endpoint import CUT, Options

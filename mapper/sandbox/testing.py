@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from ..destination import Destination
+from ..destinations.destination import Destination
 from .records import Stored
 from .server import Sandbox, running
 

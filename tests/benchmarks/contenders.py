@@ -14,8 +14,8 @@ from typing import Any, Final
 import orjson
 
 import mapper
-from mapper.cleaning.people import BLANKS
-from mapper.cleaning.words import words
+from mapper.destinations.cleaning.people import BLANKS
+from mapper.destinations.cleaning.words import words
 
 from .records import NOW
 
@@ -208,8 +208,8 @@ def jinja() -> Contender:
     import jinja2
     import yaml
 
-    from mapper.destination import load_destination
-    from mapper.values import Context
+    from mapper.destinations.destination import load_destination
+    from mapper.language.values import Context
 
     environment = jinja2.Environment()
     destination = load_destination("meta")

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mapper import ledger
+from mapper.delivery import ledger
 
 from ..answering import SETTINGS, lead
 from .running import MAPPING

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
-from mapper import ledger
+from mapper.delivery import ledger
 
 from ..answering import SETTINGS, lead
 from .running import MAPPING
@@ -50,7 +50,7 @@ class Steps:
 
 def failing(steps: Steps) -> None:
     """Let the steps of this process be counted; for good, as it is a child that ends with its run."""
-    from mapper import dead_letters, transport
+    from mapper.delivery import dead_letters, transport
 
     class Database(sqlite3.Connection):
         def execute(self, *arguments: Any) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import mapper
-from mapper.report import Report
+from mapper.delivery.report import Report
 
 from ..answering import SETTINGS, lead
 from .scenarios import ALL, Scenario

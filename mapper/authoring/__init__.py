@@ -1,0 +1,1 @@
+"""For those who write mappings: tests, trials on samples, setup pages, layout, editors."""

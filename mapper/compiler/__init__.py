@@ -1,0 +1,1 @@
+"""Mappings: from what is declared to one Python function for each event."""

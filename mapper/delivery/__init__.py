@@ -1,0 +1,1 @@
+"""Delivery: batches, answers, retries, the journal, dead letters, and the report."""

@@ -1,0 +1,386 @@
+"""What is settled, on disk: so that a run that was killed goes on where it was, and a finished one sends nothing again.
+
+A journal belongs to one mapping and one destination. For each input file it holds which stretches of it are settled
+(every event in them was accepted or rejected, every refused record is in the dead letters) and which were on their way.
+Before a request is sent its stretch is written down as *open*; when it is settled, as *done*. A run that begins finds
+done stretches and passes over them; the events of open ones are sent again, with the same bytes and the same ids. What
+was refused for sure, by a limit or for its token, is not open any more: it cannot have arrived. What is kept and has
+not been sent is *due*; what somebody decided to send again although it may have arrived is *again*.
+
+It holds offsets, counts and hashes of files: no record, no event, no token. Mode 0600. Only what cannot be read a
+second time (standard input, records that a program hands over) is kept in it as well, as the events that are sent:
+cleaned, hashed where the destination wants it, and erased once they are settled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import wraps
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, TypeVar
+
+from ..errors import DeliveryError
+from . import ledger
+from .holding import Held, broken
+from .stretches import Kept, LeftOver, Progress, Repeated, Stretch
+from .syncing import Syncer
+
+_PREFIX: Final = 65_536
+_CHECKED: Final = 4_096
+_FORMAT: Final = "3"
+_AHEAD: Final = 4
+"""Stretches that are settled and have not reached the disk yet: so many come twice after a power cut."""
+
+_STREAM: Final = -1
+"""The length of prefix of what is no file: nothing tells one pipe from another."""
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _guarded(method: Method) -> Method:
+    """A method whose trouble with the database is said as such."""
+
+    @wraps(method)
+    def called(self: Journal, *arguments: Any, **named: Any) -> Any:
+        try:
+            return method(self, *arguments, **named)
+        except sqlite3.Error as error:
+            raise broken(self.path, error) from None
+
+    return called  # type: ignore[return-value]
+
+
+class Journal:
+    """An open journal. One thread uses it; one process holds it."""
+
+    def __init__(self, path: Path, *, mapping: str, target: str, clock: Callable[[], float] = time.time) -> None:
+        """Open a journal, or begin one.
+
+        mapping   the program's fingerprint
+        target    where events go, without a secret
+        raises    DeliveryError: exit code 2 if it belongs to another mapping or target, 5 if it cannot be used
+        """
+        self.path = path
+        self._clock = clock
+        self._held = Held(path)
+        self._db = self._held.database
+        self._syncer = Syncer(self._held.log)
+        self._synchronous = ""
+        self._mixed = set[int]()
+        """Files of which more may be open than the stretches of this run."""
+        try:
+            self._belongs(mapping, target)
+            query = "SELECT DISTINCT file FROM ranges WHERE state <> 'done'"
+            self._mixed |= {file for (file,) in self._db.execute(query)}
+        except BaseException as error:
+            self._held.close()
+            if isinstance(error, sqlite3.Error):
+                raise broken(path, error) from None
+            raise
+
+    @classmethod
+    def reading(cls, path: Path, database: sqlite3.Connection) -> Journal:
+        """A journal that is only looked into."""
+        found = cls.__new__(cls)
+        found.path, found._clock, found._db = path, time.time, database
+        return found
+
+    def _belongs(self, mapping: str, target: str) -> None:
+        said = {"format": _FORMAT, "mapping": mapping, "target": target}
+        known = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
+        if not known:
+            with self._written("FULL"):
+                self._db.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", said.items())
+            return
+        if known.get("format") != _FORMAT:
+            hint = "Name another with --journal."
+            raise DeliveryError("journal", f"{self.path} is no journal of this version", 5, hint)
+        if known["target"] != target:
+            hint = "Name another with --journal."
+            raise DeliveryError("journal-target", f"the journal {self.path} is for {known['target']}", 2, hint)
+        if known["mapping"] != mapping:
+            query = "SELECT count(*) FROM ranges JOIN files ON id = file WHERE state = 'open' AND prefix_length > ?"
+            if self._db.execute(query, (_STREAM,)).fetchone()[0]:
+                message = "the mapping has changed, and events of an earlier run may have arrived"
+                hint = (
+                    "Finish with the mapping of that run, or decide: `mapper journal show "
+                    f"{self.path}` says what they are, `mapper journal resend` and `drop` decide."
+                )
+                raise DeliveryError("journal-mapping", message, 2, hint)
+            self._db.execute("UPDATE meta SET value = ? WHERE key = 'mapping'", (mapping,))
+
+    @_guarded
+    def progress(self, path: Path) -> Progress:
+        """What is settled of a file, known by its content: a renamed or grown file is the same file.
+
+        raises  DeliveryError (exit code 2) if what was settled of it has changed since
+        """
+        found = self.known(path)
+        if found is not None:
+            return found
+        start = _start(path, _PREFIX)
+        values = (len(start), _digest(start), path.name)
+        number = self._db.execute("INSERT INTO files (prefix_length, prefix, name) VALUES (?, ?, ?)", values).lastrowid
+        return Progress(number or 0)
+
+    @_guarded
+    def known(self, path: Path) -> Progress | None:
+        """The same, or None for a file that the journal has not seen."""
+        start = _start(path, _PREFIX)
+        rows = self._db.execute("SELECT id, prefix_length, prefix, settled, lines, checked FROM files").fetchall()
+        for number, length, prefix, end, lines, checked in rows:
+            if 0 < length <= len(start) and _digest(start[:length]) == prefix:
+                if checked and checked != self._check(path, end):
+                    hint = "Is it another file of the same beginning? Name another journal with --journal."
+                    message = f"{path} has changed where it was sent already"
+                    raise DeliveryError("journal-file", message, 2, hint)
+                return self._found(number, end, lines)
+        return None
+
+    @_guarded
+    def stream(self, *, again: bool = False) -> Progress:
+        """A new stream of records that cannot be read twice; or with ``again`` the last one, from its start."""
+        if again:
+            query = "SELECT id, settled, lines, checked FROM files WHERE prefix_length = ? ORDER BY id DESC LIMIT 1"
+            row = self._db.execute(query, (_STREAM,)).fetchone()
+            if row is None:
+                message = f"the journal {self.path} knows no earlier standard input"
+                raise DeliveryError("journal-stream", message, 2, "Leave --resume away.")
+            return self._found(*row)
+        values = (_STREAM, "")
+        number = self._db.execute("INSERT INTO files (prefix_length, prefix) VALUES (?, ?)", values).lastrowid
+        return Progress(number or 0)
+
+    @_guarded
+    def left_over(self) -> list[LeftOver]:
+        """What earlier runs kept and did not settle; it is sent as it is."""
+        found: list[LeftOver] = []
+        query = (
+            "SELECT file, start, end, ranges.lines, mark, sent, state FROM ranges JOIN files ON id = file"
+            " WHERE state <> 'done' AND prefix_length = ? ORDER BY file, start"
+        )
+        for file, start, end, count, mark, sent, state in self._db.execute(query, (_STREAM,)).fetchall():
+            of = (
+                "SELECT number, line, name, key, time, expires, encoded FROM kept"
+                " WHERE file = ? AND start = ? ORDER BY number"
+            )
+            kept = tuple(Kept(*row) for row in self._db.execute(of, (file, start)).fetchall())
+            found.append(LeftOver(file, Stretch(start, end, count, mark), kept, self._when(state, sent)))
+        return found
+
+    def _when(self, state: str, sent: float) -> float | None:
+        """Since when something may have arrived; what somebody decided to send again begins anew."""
+        return None if state == "due" else self._clock() if state == "again" else sent
+
+    def _found(self, number: int, settled: int, lines: int, mark: str = "") -> Progress:
+        found = Progress(number, settled, lines, mark=mark)
+        query = "SELECT start, end, lines, state, sent FROM ranges WHERE file = ? ORDER BY start"
+        for start, end, count, state, sent in self._db.execute(query, (number,)).fetchall():
+            first = self._when(state, sent)
+            if state == "done":
+                found.done.append(Stretch(start, end, count))
+            elif first is not None:
+                found.open.append((Stretch(start, end, count), first))
+        return found
+
+    def _check(self, path: Path, settled: int) -> str:
+        """A hash of the last bytes before ``settled``; "" for a packed file, whose offsets are those of its content."""
+        with _input(path) as opened:
+            if opened.read(2) == b"\x1f\x8b":
+                return ""
+            opened.seek(max(0, settled - _CHECKED))
+            return _digest(opened.read(min(_CHECKED, settled)))
+
+    def begin(self, file: int, stretch: Stretch, kept: Sequence[Kept] = (), *, is_sent: bool = True) -> None:
+        """A stretch is about to be sent: written down before the first byte of it leaves.
+
+        It need not outlive a power cut, only the process: without it the stretch is sent again all the same. Unless it
+        cannot be read again, and is ``kept``: then it is on disk before this returns.
+
+        is_sent   whether it is on its way now; else it is kept until it is: see ``sending``
+        """
+        if not kept and file not in self._mixed:  # one statement is a transaction of its own
+            try:
+                self._synchronise("NORMAL")
+                self._note(file, stretch, "open" if is_sent else "due")
+            except sqlite3.Error as error:
+                raise broken(self.path, error) from None
+            return
+        with self._written("FULL" if kept else "NORMAL"):
+            first = self._take_over(file, stretch)
+            self._note(file, stretch, "open" if is_sent else "due", first)
+            rows = (
+                (file, stretch.start, one.number, one.line, one.name, one.key, one.time, one.expires, one.encoded)
+                for one in kept
+            )
+            self._db.executemany(ledger.INSERT["kept"], rows)
+
+    def sending(self, file: int, starts: Sequence[int]) -> None:
+        """Stretches that are kept are on their way from now on."""
+        now = self._clock()
+        query = (
+            "UPDATE ranges SET sent = CASE state WHEN 'open' THEN sent ELSE ? END, state = 'open'"
+            " WHERE file = ? AND start = ? AND state <> 'done'"
+        )
+        with self._written("NORMAL"):
+            self._db.executemany(query, [(now, file, start) for start in starts])
+
+    def returned(self, file: int, starts: Sequence[int]) -> None:
+        """Stretches that are kept came back without having arrived."""
+        with self._written("NORMAL"):
+            query = "UPDATE ranges SET state = 'due' WHERE file = ? AND start = ? AND state <> 'done'"
+            self._db.executemany(query, [(file, start) for start in starts])
+
+    def _note(self, file: int, stretch: Stretch, state: str, first: float | None = None) -> None:
+        sent = self._clock() if first is None else first
+        values = (file, stretch.start, stretch.end, stretch.lines, state, sent, stretch.mark)
+        self._db.execute(ledger.INSERT["ranges"], values)
+
+    def _take_over(self, file: int, stretch: Stretch) -> float | None:
+        """What an earlier run had open within a stretch now belongs to it; what reaches further keeps its rest.
+
+        returns  when the first of that was sent
+        """
+        if file not in self._mixed:
+            return None
+        query = (
+            "SELECT start, end, lines, state, sent FROM ranges"
+            " WHERE file = ? AND state <> 'done' AND start < ? AND end > ?"
+        )
+        earliest: float | None = None
+        for start, end, lines, state, sent in self._db.execute(query, (file, stretch.end, stretch.start)).fetchall():
+            self._db.execute("DELETE FROM ranges WHERE file = ? AND start = ?", (file, start))
+            if state == "open":
+                earliest = sent if earliest is None else min(earliest, sent)
+            for first, last in ((start, stretch.start), (stretch.end, end)):
+                if first < last:  # how many lines it has is only said, never relied on
+                    rest = (file, first, last, round(lines * (last - first) / (end - start)), state, sent, "")
+                    self._db.execute(ledger.INSERT["ranges"], rest)
+        return earliest
+
+    def settle(
+        self,
+        file: int,
+        stretches: Sequence[Stretch],
+        path: Path | None = None,
+        *,
+        erased: Sequence[tuple[int, int]] = (),
+        of: Stretch | None = None,
+        unclear: Sequence[tuple[Stretch, float]] = (),
+        repeated: Sequence[Repeated] = (),
+    ) -> None:
+        """Stretches are settled. Those that join what is settled become part of it.
+
+        That outlives the process at once, and a power cut a moment later: the disk is written to beside other work,
+        which is never more than a few stretches ahead of it.
+
+        erased    single events that are settled and were kept: the start of their stretch, and their place in it
+        of        the stretch of a file to which they belong, if not all of it is settled: what is ``unclear`` of it,
+                  since a moment, may have arrived; the rest has not, and is as if it had never been sent
+        repeated  what may have been accepted twice
+        """
+        with self._written("NORMAL"):
+            if of is not None:
+                self._mixed.add(file)
+                self._take_over(file, of)
+                for stretch, first in unclear:
+                    self._note(file, stretch, "open", first)
+            if repeated:
+                rows = [(file, one.start, one.line, one.last, self._clock()) for one in repeated]
+                self._db.executemany(ledger.INSERT["repeated"], rows)
+            if erased:
+                query = "DELETE FROM kept WHERE file = ? AND start = ? AND number = ?"
+                self._db.executemany(query, [(file, *row) for row in erased])
+            for stretch in stretches:
+                self._take_over(file, stretch)
+                if path is None:
+                    self._db.execute("DELETE FROM kept WHERE file = ? AND start = ?", (file, stretch.start))
+                self._note(file, stretch, "done")
+            self._join(file, path)
+        try:
+            self._syncer.wait(self._syncer.ask() - _AHEAD)
+        except OSError as error:
+            raise broken(self.path, error) from None
+
+    def _synchronise(self, synchronous: str) -> None:
+        """Whether what is written next is on disk once it is written (FULL), or outlives only the process (NORMAL)."""
+        if synchronous != self._synchronous:
+            self._db.execute(f"PRAGMA synchronous = {synchronous}")
+            self._synchronous = synchronous
+
+    @contextmanager
+    def _written(self, synchronous: str) -> Iterator[None]:
+        """All of what is done within, or nothing of it."""
+        try:
+            self._synchronise(synchronous)
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):  # so that what is settled later can still be written down
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise broken(self.path, error) from None
+            raise
+
+    def _join(self, file: int, path: Path | None) -> None:
+        """Make what is settled without a gap one number, and tell the file by it."""
+        query = "SELECT settled, lines, prefix_length FROM files WHERE id = ?"
+        before, lines, length = self._db.execute(query, (file,)).fetchone()
+        query = "SELECT end, lines, mark FROM ranges WHERE file = ? AND start = ? AND state = 'done'"
+        settled, checked = before, ""
+        while row := self._db.execute(query, (file, settled)).fetchone():
+            self._db.execute("DELETE FROM ranges WHERE file = ? AND start = ?", (file, settled))
+            settled, lines, checked = row[0], lines + row[1], row[2]
+        if settled == before:
+            return
+        if path is not None:
+            checked = self._check(path, settled)
+            if checked and length < min(
+                settled, _PREFIX
+            ):  # it was short when it was first seen: now it is known better
+                start = _start(path, min(settled, _PREFIX))
+                values = (len(start), _digest(start), file)
+                self._db.execute("UPDATE files SET prefix_length = ?, prefix = ? WHERE id = ?", values)
+        self._db.execute(
+            "UPDATE files SET settled = ?, lines = ?, checked = ? WHERE id = ?", (settled, lines, checked, file)
+        )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._syncer.close()
+        self._held.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _start(path: Path, size: int) -> bytes:
+    with _input(path) as file:
+        return file.read(size)
+
+
+@contextmanager
+def _input(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:  # it was there when the run began
+        message = f"{path} cannot be read any more: {error.strerror}"
+        hint = "Put it back, and run it again. What was settled stays settled."
+        raise DeliveryError("unreadable", message, 5, hint) from None
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

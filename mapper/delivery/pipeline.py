@@ -1,0 +1,119 @@
+"""``mapper.send``: puts a run together from a program, its inputs, a destination and the files that it keeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Unpack
+
+from ..destinations.request import Prepared
+from ..errors import DeliveryError
+from ..events.program import Program
+from ..records.source import Input, Source, inputs
+from . import report as reports
+from .dead_letters import DeadLetters
+from .dispatch import Notify, Switch
+from .journal import Journal
+from .options import AsKeywords, Options
+from .report import Report
+from .run import OnProgress, Run
+from .settings import resolve
+from .transport import Connection
+
+
+def send(
+    program: Program,
+    source: Source,
+    *,
+    to: str = "",
+    settings: Mapping[str, str] | None = None,
+    test_event_code: str | None = None,
+    dry_run: bool = False,
+    dead_letters: str | Path | None = None,
+    now: float | None = None,
+    on_progress: OnProgress | None = None,
+    on_note: Notify | None = None,
+    switch: Switch | None = None,
+    journal: str | Path | None = None,
+    **options: Unpack[AsKeywords],
+) -> Report:
+    """Map records and deliver their events.
+
+    source           a file, a glob, ``-``, a list of these, or an iterable of records (dicts, or lines of JSON)
+    to               ``https://host`` in place of the destination's own; else the mapping's destination
+    settings         settings by name or variable, over those of the environment
+    test_event_code  routes the events to the destination's test tool
+    dry_run          do everything but send
+    dead_letters     a file for what is refused, with the records as they were: mode 0600
+    now              the clock, in Unix seconds, for tests and repeated runs
+    on_progress      called now and then with the counts so far
+    on_note          called with what happens, a word and its fields; also from other threads
+    switch           ends the run early
+    journal          a file that keeps what is settled: a run that was killed goes on where it was, and a finished one
+                     sends nothing again. What comes through a pipe is kept in it until it is settled. Not for an
+                     iterable of records, of which nobody knows whether it is the same: that is what a Sender is for
+    options          see ``Options``
+    raises           DeliveryError if nothing can be sent at all; what ends a run midway is in the report
+    """
+    given = inputs(source)
+    run = Run(program, Options(**options), DeadLetters(Path(dead_letters) if dead_letters else None), now)
+    run.on_progress, run.on_note = on_progress, on_note or run.on_note
+    run.switch = switch or run.switch
+    if journal is not None and any(one.records is not None for one in given):
+        hint = "Name a file, or hand the records to a mapper.Sender, which keeps what it was given."
+        raise DeliveryError("journal-records", "a journal is for files and pipes, not for records in memory", 2, hint)
+    run.check(given, is_test=test_event_code is not None or bool(to))
+    return execute(
+        run, given, to=to, settings=settings, test_event_code=test_event_code, dry_run=dry_run, journal=journal
+    )
+
+
+def execute(
+    run: Run,
+    given: Sequence[Input],
+    *,
+    to: str,
+    settings: Mapping[str, str] | None,
+    test_event_code: str | None,
+    dry_run: bool,
+    journal: str | Path | None,
+) -> Report:
+    """Carry a run out; the arguments are those of ``send``."""
+    destination = run.program.destination
+    base = to if to.startswith(("http://", "https://")) else None
+    started = time.monotonic()
+    with ExitStack() as stack:
+        stack.enter_context(run.letters)
+        if not dry_run:
+            found = resolve(destination, settings)
+            prepared = destination.request.prepare(found, test_code=test_event_code, base=base)
+            _connect(run, prepared, Path(journal) if journal is not None else None, stack)
+        run.go(given)
+    return reports.made(
+        run.program,
+        run.tally,
+        to=to or destination.name,
+        dry_run=dry_run,
+        seconds=time.monotonic() - started,
+        letters=run.letters,
+        files=[one.name for one in given],
+    )
+
+
+def _connect(run: Run, prepared: Prepared, journal: Path | None, stack: ExitStack) -> None:
+    """Give a run what it sends with, for as long as the stack lasts."""
+    options = run.options
+    connection = Connection(
+        run.program.destination, prepared, connections=options.concurrency, deadline=options.timeout
+    )
+    stack.callback(connection.close)
+    if journal is not None:
+        opened = Journal(journal, mapping=run.program.fingerprint, target=prepared.url, clock=run.clock)
+        run.journal = stack.enter_context(opened)
+    run.dispatcher = run.made_dispatcher(connection.send)
+    stack.callback(run.dispatcher.close)
+
+
+__all__ = ["OnProgress", "Options", "Switch", "execute", "send"]

@@ -1,0 +1,437 @@
+"""Delivery for programs: records are handed over one by one, from any thread, and their events go out in batches.
+
+    with mapper.Sender(program, journal="events.journal") as sender:
+        receipt = sender.send(record)          # returns once the record is safe
+        fate = receipt.wait()                  # if you want to know now what became of it
+
+``send`` maps in the thread that calls it. A thread of the sender's puts batches together; the deliveries are carried
+out by a few more (``dispatch``). Everything they share is behind one lock; there is no global state.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from ..destinations.answers import Answer
+from ..errors import DeliveryError, MapperError
+from ..events.program import Program
+from ..events.results import Result
+from ..records.source import Line
+from . import report as reports
+from .dead_letters import DeadLetters
+from .delivery import INTERNAL, INTERRUPTED, PENDING_LATER, Item, Origin, Outcome, Stop
+from .dispatch import CONCURRENCY, GRACE, Dispatcher, Switch
+from .journal import Journal
+from .receipts import Fate, Receipt
+from .report import Report, Tally
+from .settings import resolve
+from .stretches import Kept, Stretch
+from .transport import Client, Connection
+
+_MOST_OPEN: Final = 20_000
+_AFTER_AN_OUTAGE: Final = 30.0
+"""Seconds before what an outage left is tried again."""
+
+NAME: Final = "records"
+"""What dead letters and reports call the source of records that are handed over."""
+
+
+@dataclass(slots=True)
+class _Group:
+    """Records that were handed over together: in the journal one stretch, which is settled when all its events are."""
+
+    file: int
+    stretch: Stretch
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """What belongs to an event that is not settled."""
+
+    group: _Group
+    place: int
+    receipt: Receipt | None
+
+
+@dataclass(slots=True)
+class _Open:
+    """What the sender has taken and not settled; guarded by its lock.
+
+    waiting   events that are on no way yet, since when, and whether they are to go without waiting for more
+    stands    of each event that is not settled, by its identity
+    """
+
+    waiting: deque[Item] = field(default_factory=deque)
+    since: float = 0.0
+    is_flushed: bool = False
+    in_flight: int = 0
+    stands: dict[int, _Stand] = field(default_factory=dict)
+
+
+class Sender:
+    """Takes records and delivers their events.
+
+    to, settings, test_event_code, dead_letters   as for ``mapper.send``
+    journal       a file that keeps what is not settled: then a record is safe once ``send`` returns, even from a power
+                  cut, and the next sender with this journal sends what this one could not
+    batch_size    events a request, at most what the destination takes
+    concurrency   requests on their way at once
+    max_wait      seconds after which a batch is sent although it is not full
+    rate          events a second at most
+    max_open      events that may be on their way or waiting; beyond that ``send`` waits
+    clock         the time in Unix seconds
+    client        your own HTTP client, with its proxies, certificates and logs. The token then goes into a header, if
+                  the destination takes it there, because clients log addresses
+    raises        DeliveryError if nothing can be sent
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        to: str = "",
+        settings: Mapping[str, str] | None = None,
+        test_event_code: str | None = None,
+        dead_letters: str | Path | None = None,
+        journal: str | Path | None = None,
+        batch_size: int | None = None,
+        concurrency: int = CONCURRENCY,
+        max_wait: float = 1.0,
+        rate: float | None = None,
+        max_open: int = _MOST_OPEN,
+        clock: Callable[[], float] = time.time,
+        client: Client | None = None,
+    ) -> None:
+        destination = program.destination
+        self._program, self._clock = program, clock
+        self._size = max(1, min(batch_size or destination.batch.max_events, destination.batch.max_events))
+        self._max_wait, self._max_open = max_wait, max_open
+        self._to = to or destination.name
+        self._letters = DeadLetters(Path(dead_letters) if dead_letters is not None else None)
+        self._letters.check()
+        base = to if to.startswith(("http://", "https://")) else None
+        token_in = destination.request.quietest if client is not None else None
+        prepared = destination.request.prepare(
+            resolve(destination, settings), test_code=test_event_code, base=base, token_in=token_in
+        )
+        self._connection = Connection(destination, prepared, connections=concurrency, client=client)
+        self._switch = Switch()
+        self._dispatcher = Dispatcher(
+            self._connection.send,
+            clock=clock,
+            margin=destination.margin,
+            concurrency=concurrency,
+            switch=self._switch,
+            rate=rate,
+            rendering=destination.request.rendering,
+        )
+        self._tally, self._started = Tally(), time.monotonic()
+        self._open, self._count, self._stream = _Open(), 0, 0
+        self._changed = threading.Condition()
+        self._is_closed = False
+        self._process = os.getpid()
+        self._journal: Journal | None = None
+        if journal is not None:
+            self._journal = Journal(Path(journal), mapping=program.fingerprint, target=prepared.url, clock=clock)
+            self._stream = self._journal.stream().file
+            self._take_over(self._journal)
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    # -- taking records --------------------------------------------------------------------------------------------
+
+    def send(self, record: dict[str, Any] | bytes | str) -> Receipt:
+        """Hand a record over. Returns once it is safe: in the journal, or without one in memory.
+
+        record  a dict, or one line of JSON
+        raises  DeliveryError if the sender is closed, or has stopped because a person must act, or cannot write
+        """
+        return self.send_all([record])[0]
+
+    def send_all(self, records: Iterable[dict[str, Any] | bytes | str]) -> list[Receipt]:
+        """Hand several records over; they are made safe together, which is much faster than one by one."""
+        now = self._clock()
+        mapped = [(record, self._program.map(record, now)) for record in records]
+        with self._changed:
+            self._refuse_if_stopped()
+            while len(self._open.stands) >= self._max_open:
+                self._changed.wait(1.0)
+                self._refuse_if_stopped()
+            start = self._count
+            receipts: list[Receipt] = []
+            items: list[tuple[Item, Receipt]] = []
+            for record, result in mapped:
+                self._count += 1
+                receipts.append(Receipt(result))
+                items += [(item, receipts[-1]) for item in self._taken(record, result)]
+            self._letters.flush()
+            if self._journal is not None:
+                self._letters.wait(self._letters.ask())
+            if items:
+                stretch = Stretch(start, self._count, self._count - start)
+                if self._journal is not None:
+                    kept = [Kept.of(place, item) for place, (item, _) in enumerate(items)]
+                    self._journal.begin(self._stream, stretch, kept, is_sent=False)
+                group = _Group(self._stream, stretch, len(items))
+                self._wait_for_their_turn(group, items, range(len(items)))
+        return receipts
+
+    def _taken(self, record: Any, result: Result) -> list[Item]:
+        """Count a record and write down why events of it could not be made; its events."""
+        self._tally.record(self._program, result, result.events)
+        line = Line(NAME, self._count, 0, _as_bytes(record))
+        if result.problems:
+            events = {problem.event for problem in result.problems if problem.event}
+            self._letters.record(line, result.problems, self._program.expires(line.data, events))
+        return [
+            Item(event.encoded, event.expires, Origin(line, event.name, event.key, event.time))
+            for event in result.events
+        ]
+
+    def _wait_for_their_turn(
+        self, group: _Group, items: Sequence[tuple[Item, Receipt | None]], places: Sequence[int]
+    ) -> None:
+        if not self._open.waiting:
+            self._open.since = time.monotonic()
+        for place, (item, receipt) in zip(places, items, strict=True):
+            self._open.waiting.append(item)
+            self._open.stands[id(item)] = _Stand(group, place, receipt)
+        self._changed.notify_all()
+
+    def _take_over(self, journal: Journal) -> None:
+        """What an earlier sender, or a run that read from a pipe, could not bring to its end."""
+        for left in journal.left_over():
+            items: list[tuple[Item, Receipt | None]] = []
+            for kept in left.kept:
+                origin = Origin(Line(NAME, kept.line, 0, b""), kept.name, kept.key, kept.time, left.first_sent)
+                items.append((Item(kept.encoded, kept.expires, origin), None))
+                self._tally.events.made += 1
+                self._tally.carried[kept.name, 0] += 1
+            with self._changed:
+                group = _Group(left.file, left.stretch, len(items))
+                self._wait_for_their_turn(group, items, [kept.number for kept in left.kept])
+
+    def _refuse_if_stopped(self) -> None:
+        if os.getpid() != self._process:
+            raise MapperError("this sender belongs to another process: make one of your own after the fork")
+        if self._is_closed:
+            raise DeliveryError("closed", "this sender is closed", 2)
+        if self._tally.stopped is not None:
+            stopped = self._tally.stopped
+            raise DeliveryError(stopped.code, stopped.message, stopped.exit_code, stopped.hint)
+
+    # -- sending ---------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """Put batches together until the sender is closed."""
+        while True:
+            with self._changed:
+                while not self._is_closed and not self._is_due():
+                    self._changed.wait(self._patience() if self._tally.stopped is None else None)
+                if self._is_closed:
+                    return
+                batch = [self._open.waiting.popleft() for _ in range(min(self._size, len(self._open.waiting)))]
+                self._open.since = time.monotonic()
+                self._open.is_flushed = self._open.is_flushed and bool(self._open.waiting)
+                self._open.in_flight += len(batch)
+                self._tally.in_flight = self._open.in_flight
+                with self._trouble_stops_it():
+                    self._mark(batch, Journal.sending)
+                delivery = self._dispatcher.submit(batch)
+            delivery.add_done_callback(partial(self._delivered, batch))
+
+    @contextmanager
+    def _trouble_stops_it(self) -> Iterator[None]:
+        """A disk that cannot be written to ends the sending."""
+        try:
+            yield
+        except DeliveryError as error:
+            self._dispatcher.halt()
+            self._tally.stop(error.code, error.message, error.hint, error.exit_code)
+
+    def _mark(self, items: Iterable[Item], how: Callable[[Journal, int, Sequence[int]], None]) -> None:
+        """Write down of the groups of some items that they are on their way, or that they came back."""
+        if self._journal is None:
+            return
+        starts: dict[int, set[int]] = {}
+        for item in items:
+            group = self._open.stands[id(item)].group
+            starts.setdefault(group.file, set()).add(group.stretch.start)
+        for file, found in starts.items():
+            how(self._journal, file, sorted(found))
+
+    def _is_due(self) -> bool:
+        waiting = len(self._open.waiting)
+        if not waiting or self._tally.stopped is not None:
+            return False
+        return waiting >= self._size or self._open.is_flushed or self._patience() == 0.0
+
+    def _patience(self) -> float | None:
+        """Seconds for which what waits can wait on; None if nothing does."""
+        return max(0.0, self._open.since + self._max_wait - time.monotonic()) if self._open.waiting else None
+
+    def _delivered(self, batch: Sequence[Item], done: Future[Outcome]) -> None:
+        error = done.exception()
+        if error is None:
+            self._finished(done.result(), batch)
+            return
+        name, now = type(error).__name__, time.time()  # a clock that fails, say: told, and everything stays pending
+        stop = Stop(Answer("stop", "internal", code=name, message=f"sending failed with {name}"), INTERNAL)
+        unclear = [(item, now) for item in batch]
+        self._finished(Outcome(pending=list(batch), unclear=unclear, stop=stop), batch)
+
+    def _finished(self, outcome: Outcome, batch: Sequence[Item]) -> None:
+        """A delivery is done: settle what can be; what an outage left waits for another time."""
+        with self._changed:
+            if self._is_closed:  # too late: it stays in the journal, and the next sender sends it again
+                return
+            self._open.in_flight -= len(batch)
+            self._tally.in_flight = self._open.in_flight
+            self._tally.outcome(outcome)
+            with self._trouble_stops_it():
+                self._settle(outcome)
+                unclear = {self._start(item) for item, _ in outcome.unclear}
+                clear = [one for one in outcome.pending if self._start(one) not in unclear]
+                self._mark(clear, Journal.returned)
+            self._take_back(outcome)
+            stop = outcome.stop
+            if stop is not None and stop.answer.reason != INTERRUPTED:
+                if stop.exit_code == PENDING_LATER:
+                    self._dispatcher.hold(max(_AFTER_AN_OUTAGE, stop.answer.retry_after or 0.0))
+                else:
+                    self._dispatcher.halt()
+                    said = stop.answer.message or stop.answer.code
+                    self._tally.stop(stop.answer.reason or "stopped", said, stop.answer.remedy, stop.exit_code)
+            self._changed.notify_all()
+
+    def _start(self, item: Item) -> int:
+        return self._open.stands[id(item)].group.stretch.start
+
+    def _take_back(self, outcome: Outcome) -> None:
+        """What is pending waits for another time; what may have arrived too long ago waits for somebody to decide."""
+        held = set(map(id, outcome.held))
+        for item in outcome.held:
+            stand = self._open.stands.pop(id(item))
+            if stand.receipt is not None:
+                stand.receipt.close()
+        first = {id(item): moment for item, moment in outcome.unclear}
+        again: list[Item] = []
+        for item in outcome.pending:
+            if id(item) in held:
+                continue
+            if id(item) in first:
+                stand = self._open.stands.pop(id(item))
+                item = replace(item, origin=replace(item.origin, first_sent=first[id(item)]))
+                self._open.stands[id(item)] = stand
+            again.append(item)
+        if again:
+            self._open.waiting.extendleft(reversed(again))
+            self._open.since = time.monotonic()
+
+    def _settle(self, outcome: Outcome) -> None:
+        settled: list[tuple[Item, Answer | None]] = [(item, None) for item in outcome.accepted]
+        settled += outcome.rejected
+        for item, answer in outcome.rejected:
+            self._letters.event(item, answer)
+        self._letters.flush()
+        if self._journal is not None:
+            self._letters.wait(self._letters.ask())
+        stands = [(self._open.stands.pop(id(item)), answer) for item, answer in settled]
+        erased: dict[int, list[tuple[int, int]]] = {}
+        whole: dict[int, list[Stretch]] = {}
+        for stand, _ in stands:
+            group = stand.group
+            group.left -= 1
+            erased.setdefault(group.file, []).append((group.stretch.start, stand.place))
+            if not group.left:
+                whole.setdefault(group.file, []).append(group.stretch)
+        if self._journal is not None:
+            for file, rows in erased.items():
+                self._journal.settle(file, whole.get(file, ()), erased=rows)
+        for stand, said in stands:
+            if stand.receipt is not None:
+                stand.receipt.take(said)
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def flush(self, seconds: float | None = None) -> bool:
+        """Send what waits without waiting for more. Whether everything was settled within so many seconds."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        with self._changed:
+            while self._open.stands and self._tally.stopped is None and not self._is_closed:
+                self._open.is_flushed = True
+                self._changed.notify_all()
+                left = 1.0 if deadline is None else min(1.0, deadline - time.monotonic())
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            return not self._open.stands
+
+    def report(self) -> Report:
+        """The counts so far, as they are at this moment."""
+        with self._changed:
+            tally = copy.deepcopy(self._tally)
+        tally.finish()
+        seconds = time.monotonic() - self._started
+        return reports.made(
+            self._program, tally, to=self._to, dry_run=False, seconds=seconds, letters=self._letters, files=[NAME]
+        )
+
+    def close(self, seconds: float = GRACE) -> Report:
+        """Send what waits, for so many seconds at most, and end. What is not settled then is pending."""
+        if not self._is_closed:
+            self.flush(seconds)
+            self._switch.stop(0)
+            with self._changed:
+                self._is_closed = True
+                self._changed.notify_all()
+                for stand in self._open.stands.values():
+                    if stand.receipt is not None:
+                        stand.receipt.close()
+            self._thread.join(1.0)
+            self._dispatcher.close()
+            self._connection.close()
+            if self._journal is not None:
+                self._journal.close()
+            self._letters.close()
+        return self.report()
+
+    def __enter__(self) -> Sender:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _as_bytes(record: Any) -> bytes:
+    """A record as dead letters keep it; empty if nothing can say it."""
+    if isinstance(record, bytes | str):
+        return record if isinstance(record, bytes) else record.encode("utf-8", "surrogatepass")
+    try:
+        return _encode(record)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return b""
+
+
+__all__ = ["Fate", "Receipt", "Sender"]

@@ -1,0 +1,134 @@
+"""One HTTP exchange with a destination, with the token added where no logger can see it.
+
+httpx logs the address of every request. The token is therefore added by a transport below the client: what httpx, its
+logger and its exceptions see has neither token nor query. Answers are read up to a limit and within one deadline for
+the whole exchange (``connecting``); redirects are never followed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import httpx
+
+from ..destinations.answers import MAX_BODY, Answer
+from ..destinations.destination import Destination
+from ..destinations.request import Prepared
+from ..errors import DeliveryError
+from .connecting import Connections, Deadline
+
+DEADLINE: Final = 60.0
+"""Seconds for a whole exchange: connecting, sending up to 1,000 events, and the answer."""
+
+
+_HEADERS: Final = {"Accept-Encoding": "identity", "Accept": "application/json"}
+
+
+Client = httpx.Client
+"""What a caller may bring along."""
+
+
+class _Adding(httpx.BaseTransport):
+    """Adds what is secret to a request, below the client."""
+
+    def __init__(self, inner: httpx.BaseTransport, query: Mapping[str, str], headers: Mapping[str, str]) -> None:
+        self._inner, self._query, self._headers = inner, query, headers
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        headers = httpx.Headers(request.headers)
+        headers.update(self._headers)
+        url = request.url.copy_merge_params(dict(self._query)) if self._query else request.url
+        signed = httpx.Request(
+            request.method, url, headers=headers, stream=request.stream, extensions=request.extensions
+        )
+        return self._inner.handle_request(signed)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def __repr__(self) -> str:
+        return "<transport>"
+
+
+class Connection:
+    """Sends batches to one address. May be used from several threads."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        prepared: Prepared,
+        *,
+        connections: int = 4,
+        deadline: float = DEADLINE,
+        client: httpx.Client | None = None,
+    ) -> None:
+        """``client`` is the caller's own, used as it is, with its own timeouts, and left open."""
+        url = httpx.URL(prepared.url)
+        loopback = url.host in ("127.0.0.1", "localhost", "::1")
+        if url.scheme != "https" and not loopback:
+            raise DeliveryError("insecure", "the address must begin with https://: the token would be readable", 2)
+        self._destination, self._prepared = destination, prepared
+        self._seconds, self._deadline = deadline, Deadline()
+        self._is_own = client is None
+        self._query: Mapping[str, str] = {} if client is None else prepared.query
+        self._headers: Mapping[str, str] = {} if client is None else prepared.headers
+        self._client = client if client is not None else self._made(connections)
+
+    def _made(self, connections: int) -> httpx.Client:
+        inner = Connections(connections, self._deadline)
+        return httpx.Client(
+            transport=_Adding(inner, self._prepared.query, self._prepared.headers),
+            timeout=httpx.Timeout(self._seconds, connect=10.0),
+            trust_env=False,
+            headers={"User-Agent": "mapper"},
+        )
+
+    def send(self, events: Sequence[bytes]) -> Answer:
+        """Send one request and understand its answer. Only a broken certificate or address raises (DeliveryError)."""
+        body = self._prepared.body(events)
+        written = False
+
+        def stream() -> Iterator[bytes]:
+            nonlocal written
+            yield body
+            written = True
+
+        started = time.monotonic()
+        self._deadline.set(self._seconds)
+        try:
+            with self._client.stream(
+                self._prepared.method,
+                self._prepared.url,
+                content=stream(),
+                params=self._query or None,
+                headers={**_HEADERS, **self._headers, "Content-Length": str(len(body))},
+                follow_redirects=False,
+            ) as response:
+                data = bytearray()
+                for chunk in response.iter_raw():
+                    data += chunk
+                    if len(data) > MAX_BODY or time.monotonic() - started > self._seconds:
+                        return self._destination.answers.lost(written=True)
+                return self._destination.answer(response.status_code, bytes(data), len(events), response.headers)
+        except httpx.ConnectError as error:
+            if "CERTIFICATE" in str(error).upper():
+                message = "the destination's certificate cannot be trusted"
+                return Answer("stop", "certificate", code="certificate", message=message)
+            return self._destination.answers.lost(written=False)
+        except (httpx.ConnectTimeout, httpx.PoolTimeout):
+            return self._destination.answers.lost(written=False)
+        except httpx.TransportError:
+            return self._destination.answers.lost(written=written)
+        except Exception as error:
+            if self._is_own:
+                raise
+            name = type(error).__name__
+            message = f"the HTTP client that was handed over failed with {name}"
+            return Answer("stop", "client", code=name, message=message, unclear=written)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        if self._is_own:
+            self._client.close()

@@ -1,0 +1,1 @@
+"""Records: read from files, pipes and programs, many at once, on all cores."""
