@@ -58,7 +58,12 @@ def command(
         if one.path is not None and program.replay(one.path) is not None and not quiet:
             say(f"{one.name} is a sample: its times are moved as if it had been recorded just now.")
     hidden = quiet or sys.stdout is None or sys.stdout.isatty()  # the events themselves show how far it is
-    with run.letters, Workers(program, workers or cores()) as pool, progress(quiet=hidden, sends=False) as show:
+    size = sum(one.path.stat().st_size for one in given if one.path is not None)
+    with (
+        run.letters,
+        Workers(program, workers or cores(), size=size) as pool,
+        progress(quiet=hidden, sends=False) as show,
+    ):
         for one in given:
             for block, mapped in pool.map(run.tasks(one), partial(is_idle, one)):
                 assert isinstance(mapped, Mapped)

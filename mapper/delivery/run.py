@@ -103,7 +103,7 @@ class Run:
             self.tally.size = 0
         self._settling = Settling(self.program, self.letters, self.journal, self.clock)
         self.on_note("started", {"files": [one.name for one in given]})
-        with Workers(self.program, self.options.workers) as workers:
+        with Workers(self.program, self.options.workers, size=self.tally.size) as workers:
             with self._trouble_ends_it():
                 self._left_over()
                 for one in given:

@@ -32,7 +32,7 @@ FAULTS: Final = {
 
 STDIN: Final = "standard input"
 
-BLOCK: Final = 512 * 1024
+BLOCK: Final = 1024 * 1024
 """Bytes of a block: a few milliseconds of work."""
 
 Source = str | Path | Iterable[Any]
@@ -233,7 +233,7 @@ def _stream(given: Input, idle: Idle | None) -> tuple[Any, Idle]:
         growing = Growing(given.path, idle)
         return io.BufferedReader(growing, 1 << 16), lambda: growing.was_cut
     if given.path is not None:
-        return given.path.open("rb", buffering=1 << 18), _never
+        return given.path.open("rb", buffering=BLOCK), _never
     pipe = _pipe(given)
     if idle is None:
         return pipe, _never

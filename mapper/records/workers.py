@@ -50,11 +50,15 @@ def cores() -> int:
 class Workers:
     """Maps tasks in order, on ``count`` processes once they are worth it. To be used in a ``with`` block."""
 
-    def __init__(self, program: Program, count: int, *, small: int | None = None) -> None:
+    def __init__(self, program: Program, count: int, *, size: int = 0, small: int | None = None) -> None:
+        """
+        size    bytes that will be read, if somebody knows: then nobody has to wait until so many have been seen
+        small   bytes from which on workers are worth it
+        """
         self._program = program
         self._count = count if count > 1 else 0
         self._small = SMALL if small is None else small
-        self._seen = 0
+        self._seen = size
         self._workers: list[_Worker] = []
 
     def map(
