@@ -11,17 +11,25 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections import deque
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import orjson
 
+import mapper
+
 from . import whole
-from .contenders import CONTENDERS, Contender
-from .records import WORKLOADS, workload
+from .contenders import CONTENDERS, MAPPING, Contender
+from .records import NOW, WORKLOADS, workload
 
 ROUNDS = 9
 SEGMENT = Path(__file__).parent / "segment.cjs"
 KIT = "Segment's mapping-kit"
+SKIP = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def measure(names: list[str], segment: str) -> None:
@@ -44,7 +52,37 @@ def measure(names: list[str], segment: str) -> None:
         medians = {contender: statistics.median(measured) for contender, measured in times.items()}
         ours = medians["mapper"]
         row = "".join(f"{median:>19.1f} \N{MICRO SIGN}s ({median / ours:>6.2f})" for median in medians.values())
-        print(f"{name:16}{row}", flush=True)
+        print(f"{name:16}{row}")
+        print(f"{'':16}  alone: {alone(lines)}", flush=True)
+
+
+def alone(lines: list[bytes]) -> str:
+    """What the parts take that nobody can leave out, each for itself: the floor under every way of doing it."""
+    program = mapper.load(MAPPING)
+    decode = program.compiled.projection.decoder.decode
+    events = [event.parameters for line in lines for event in program.map(line, NOW).events]
+    encode = msgspec.json.Encoder().encode
+    share = len(events) / len(lines)
+    text = b"person.1234@example.com"
+    parts = {
+        "seeing that it is JSON": took(SKIP, lines) / len(lines),
+        "decoding what is read": took(decode, lines) / len(lines),
+        "three hashes": took(lambda text: sha256(text).hexdigest(), [text] * 3000) / 1000 * share,
+        "encoding": took(encode, events) / len(lines),
+        "decoding all of it": took(orjson.loads, lines) / len(lines),
+    }
+    return ", ".join(f"{part} {seconds * 1e6:.1f}" for part, seconds in parts.items())
+
+
+def took(does: Callable[[Any], object], given: list[Any]) -> float:
+    """Seconds in which something is done to each of a list, the least of several rounds. Nothing is kept."""
+
+    def once() -> float:
+        started = time.perf_counter()
+        deque(map(does, given), maxlen=0)
+        return time.perf_counter() - started
+
+    return min(once() for _ in range(15))
 
 
 def agree(contenders: dict[str, Contender], lines: list[bytes]) -> int:
