@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from ..destinations.cleaning.options import OPTIONS
 from ..destinations.destination import Destination, Field, Rule
 from ..errors import Problem, Span
 from ..language.scope import MISSING, Scope
@@ -204,6 +205,8 @@ class Building(ABC):
         hint = known.about
         if known.many and isinstance(spec, Branch) and "value" in spec.children:
             hint = 'Options for several values stand beside one list: {value: "{{ [first, second] }}", …}.'
+        elif known.is_leaf and isinstance(spec, Branch) and {"if", *OPTIONS}.issuperset(spec.place.value):
+            hint = "Say the value, too: {value: …, …}. Beside a shared value, options alone change nothing."
         self.problems.append(Problem(spec.place.span(), "wrong-type", message, hint))
         return None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ..destinations.cleaning.options import OPTIONS
 from ..documents.document import Document
 from ..errors import Problem, Span
 
@@ -105,8 +106,8 @@ def read_parameter(place: Place) -> ParameterSpec:
 
 def as_leaf(branch: Branch) -> Leaf | None:
     """``{value: …, if: …, prehashed: true}`` as the value that it is, or None if it is an object after all."""
-    value = branch.place.value
-    if "value" not in branch.children or not isinstance(branch.children["value"], Leaf):
+    value = branch.place.value  # what the object itself says: a value that it shares is another one's
+    if "value" not in value or not isinstance(branch.children["value"], Leaf):
         return None
     options = {key: option for key, option in value.items() if key not in ("value", "if")}
     condition = branch.place.child("if") if "if" in value else None
@@ -131,4 +132,4 @@ def merged(shared: ParameterSpec | None, own: ParameterSpec) -> Branch:
 
 def _is_long(branch: Branch) -> bool:
     """Whether an object can only be the long form of a value."""
-    return "value" in branch.children and bool({"if", "prehashed", "format"} & branch.children.keys())
+    return "value" in branch.children and not {"if", *OPTIONS}.isdisjoint(branch.children)
