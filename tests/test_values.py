@@ -28,10 +28,9 @@ def cases(name: str) -> list[Any]:
 def test_text(case: dict[str, Any]) -> None:
     if "error" in case:
         with pytest.raises(RecordError) as failed:
-            values.joined([case["value"]])
+            values.piece(case["value"])
         assert failed.value.code == case["error"]
     else:
-        assert values.joined([case["value"]]) == case["text"]
         assert values.piece(case["value"]) == case["text"]
 
 
@@ -61,11 +60,6 @@ def test_pruned(case: dict[str, Any]) -> None:
 )
 def test_numbers_are_written_without_an_exponent(number: float, written: str) -> None:
     assert values.text(number) == written
-
-
-def test_literals_are_woven_between_the_parts() -> None:
-    assert values.joined(["Ada", "King"], ["", " ", "!"]) == "Ada King!"
-    assert values.joined(["Ada", None], ["", " ", "!"]) is None
 
 
 def test_loops_count_their_steps() -> None:

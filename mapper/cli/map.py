@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import click
 
 from ..delivery.dead_letters import DeadLetters
-from ..delivery.report import Events, Reason, Records, Tally, by_event, refused, warned
+from ..delivery.report import Tally, by_event
 from ..events.program import Program, load
 from ..records.blocks import Mapped, Task
 from ..records.source import Block, Input, blocks, inputs, is_idle
@@ -73,20 +72,19 @@ def command(
     run.output.flush()
     if not quiet:
         run.say()
-    return 1 if run.refused else 0
+    return 1 if run.tally.refused else 0
 
 
 class _Mapping:
+    """One run: what it writes, what it counts, and the dead letters."""
+
     def __init__(self, program: Program, letters: DeadLetters, now: float | None) -> None:
         self.program, self.letters, self.now = program, letters, now
-        self.records, self.events = Records(), Events()
-        self.tally = Tally(self.records, self.events)
-        self.carried: Counter[tuple[str, int]] = Counter()
-        self.refused: Counter[Reason] = Counter()
-        self.warnings: Counter[Reason] = Counter()
+        self.tally = Tally()
         self.output = data()
 
     def tasks(self, one: Input) -> Iterator[tuple[Block, Task]]:
+        """An input's blocks, each with its clock."""
         replay = self.program.replay(one.path) if one.path is not None else None
         for block in blocks(one):
             now, shift = (self.now if self.now is not None else time.time()), 0
@@ -95,35 +93,25 @@ class _Mapping:
             yield block, Task(now, shift, block)
 
     def take(self, block: Block, mapped: Mapped) -> None:
+        """Write what a block gave, and count it."""
         self.output.write(mapped.output)
-        records = self.records
-        records.read += mapped.read
-        records.blank += mapped.blank
-        records.mapped += mapped.mapped
-        records.dead += mapped.dead
-        records.ignored += sum(mapped.ignored.values())
-        for name, keys, count in mapped.carried:
-            self.carried[name, keys] += count
-            self.events.made += count
-        self.events.limited += mapped.limited
+        self.tally.block(self.program, mapped)
+        if self.letters.path is None:
+            return
         for odd in mapped.odd:
-            for problem in odd.problems:
-                self.refused[refused(problem)] += 1
-            if odd.problems and self.letters.path is not None:
+            if odd.problems:
                 line = odd.line(block)
                 expires = self.program.expires(line.data, [problem.event for problem in odd.problems])
                 self.letters.record(line, odd.problems, expires)
-            for warning in odd.warnings:
-                self.warnings[warned(self.program, warning)] += 1
 
     def say(self) -> None:
         """The summary."""
-        colour = coloured(sys.stderr)
-        say(sum_of_records(self.records, colour=colour))
-        limited = f", {self.events.limited:,} of them limited" if self.events.limited else ""
-        say(f"{self.events.made:>9,} events made{limited}")
-        counts = self.program.match_keys.counts(self.carried)
-        if carried := match_keys(by_event(self.carried), counts, width(sys.stderr)):
+        tally, colour = self.tally, coloured(sys.stderr)
+        say(sum_of_records(tally.records, colour=colour))
+        limited = f", {tally.events.limited:,} of them limited" if tally.events.limited else ""
+        say(f"{tally.events.made:>9,} events made{limited}")
+        counts = self.program.match_keys.counts(tally.carried)
+        if carried := match_keys(by_event(tally.carried), counts, width(sys.stderr)):
             say(f"\n{carried}")
-        if said := reasons(self.refused, self.warnings, colour=colour, width=width(sys.stderr)):
+        if said := reasons(tally.refused, tally.warnings, colour=colour, width=width(sys.stderr)):
             say(f"\n{said}")

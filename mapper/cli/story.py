@@ -184,8 +184,6 @@ class _Story:
         if reasons:
             lines = "".join(f"\n      {_reason(one)}" for one in reasons)
             return self.paint("bad", f"= {f'made {made} times, and ' if made else ''}refused:") + lines
-        if event.when is not None and event.when.answer is False:
-            return self._dim("= not made")
         return self._dim("= not made")
 
     def end(self, explanation: Explanation) -> Iterator[str]:

@@ -29,7 +29,7 @@ from typing import Any
 
 from ..destinations.destination import Destination, Rule, load_destination
 from ..destinations.fields import Field
-from ..errors import MappingError, Problem
+from ..errors import MappingError, Problem, RecordError
 from ..language import walking
 from ..language.expression import RUNTIME
 from ..language.scope import MISSING, Access, Scope, runtime_tables
@@ -406,8 +406,6 @@ def _noted(context: Context, code: str, path: str) -> None:
 
 def _consent(answer: Any) -> int:
     """What a ``consent:`` expression's answer means; anything but the three words stops the record."""
-    from ..errors import RecordError
-
     words: Mapping[Any, int] = {"send": SEND, "limited": LIMITED, "drop": DROPPED}
     if isinstance(answer, str) and answer in words:
         return words[answer]

@@ -236,9 +236,7 @@ class _Delivery:
         left, right = suspect.items[:middle], suspect.items[middle:]
         is_well = yield from self._sent(left, suspect.found)
         if is_well and suspect.answer.meaning == "refused" and len(right) > 1:
-            self.suspects.append(
-                replace(suspect, items=right)
-            )  # the fault must be here: it need not be sent whole again
+            self.suspects.append(replace(suspect, items=right))  # the fault must be here: not sent whole again
         else:
             yield from self._sent(right, suspect.found)
 

@@ -66,12 +66,12 @@ def _grouped(rendering: Rendering, items: list[Item]) -> list[list[Item]]:
 class Dispatcher:
     """Delivers batches, several at once. The threads do not outlive the process: what hangs does not hold it up.
 
-    clock     the time in Unix seconds
-    margin    seconds kept back before an event's age limit
-    rate      events a second at most; None for as fast as it goes
-    patience  seconds of waiting for one batch before the run gives up for now
-    notify    told when a batch has to wait
-    rendering what is done to events on their way into a request: it says which of them can share one
+    clock      the time in Unix seconds
+    margin     seconds kept back before an event's age limit
+    rate       events a second at most; None for as fast as it goes
+    patience   seconds of waiting for one batch before the run gives up for now
+    notify     told when a batch has to wait
+    rendering  what is done to events on their way into a request: it says which of them can share one
     """
 
     def __init__(

@@ -342,9 +342,8 @@ class Journal:
             return
         if path is not None:
             checked = self._check(path, settled)
-            if checked and length < min(
-                settled, _PREFIX
-            ):  # it was short when it was first seen: now it is known better
+            # A file that was short when it was first seen is known better now.
+            if checked and length < min(settled, _PREFIX):
                 start = _start(path, min(settled, _PREFIX))
                 values = (len(start), _digest(start), file)
                 self._db.execute("UPDATE files SET prefix_length = ?, prefix = ? WHERE id = ?", values)

@@ -22,9 +22,7 @@ from .connecting import Connections, Deadline
 DEADLINE: Final = 60.0
 """Seconds for a whole exchange: connecting, sending up to 1,000 events, and the answer."""
 
-
 _HEADERS: Final = {"Accept-Encoding": "identity", "Accept": "application/json"}
-
 
 Client = httpx.Client
 """What a caller may bring along."""

@@ -69,10 +69,7 @@ class Assembly:
         own = {key: said.get(key, inherited[key]) for key in ("source", "section", "rule")}
         if "source" in said:
             own["source"] = self.source((*steps, "source"), said["source"])
-        if own["rule"] and own["rule"] not in (self.value.get("rules") or {}):
-            self.refuse(
-                (*steps, "rule"), "unknown-rule", f"there is no rule '{own['rule']}'", "Declare it under 'rules'."
-            )
+        self.rule((*steps, "rule"), own["rule"])
         inner = said.get("fields")
         kind = said.get("kind", "object" if inner else "text")
         below = {**own, "rule": ""}

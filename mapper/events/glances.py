@@ -90,7 +90,8 @@ def compile_glance(spec: MappingSpec, destination: Destination) -> Glance | None
 
 
 def _glance(projection: Projection, gate: Callable[..., int] | None, matches: Callable[..., bool]) -> Glance:
-    """
+    """The conditions, compiled, as one function.
+
     gate     what an ``ignore:`` rule or consent says of a record; None if the mapping has neither
     matches  whether the condition of any event holds
     """

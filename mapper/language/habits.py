@@ -66,7 +66,7 @@ METHODS: Final = {
     "toLowerCase": "{0} | lower",
     "toUpperCase": "{0} | upper",
     "toFixed": "{0} | round(2)",
-    "isdigit": "{0} is matches '[0-9]+'",
+    "isdigit": "{0} is matches '^[0-9]+$'",
     "map": "{0} | map(attribute='key')",
     "filter": "{0} | selectattr('key')",
     "slice": "{0}[0:10]",
@@ -232,7 +232,7 @@ def unexpected_character(source: str, offset: int, message: str) -> Complaint:
             max(end, offset + 1),
             "unclosed",
             f"the text after {character} is never closed",
-            (f"Write {character} after its last character."),
+            f"Write {character} after its last character.",
         )
     if character in (")", "]", "}") and ", expected " in message:
         closing = message.rstrip("'")[-1]

@@ -302,33 +302,6 @@ def piece(value: Any) -> str | None:
     return None if is_empty(value) else text(value)
 
 
-def joined(parts: Sequence[Any], literals: Sequence[str] = ()) -> str | None:
-    """The parts as one text, or None if any part is empty: never ``"Ada None"``.
-
-    ``literals``, where given, are the texts before, between and after the parts; they may be blank.
-    """
-    texts: list[str] = []
-    for part in parts:
-        if type(part) is not str:
-            if is_empty(part):
-                return None
-            part = text(part)
-        elif not part or part.isspace():
-            return None
-        texts.append(part)
-    if sum(map(len, texts)) > 2 * MAX_TEXT:
-        raise RecordError("limit", f"a text is longer than {MAX_TEXT:,} characters")
-    if literals:
-        woven = [literals[0]]
-        for made, literal in zip(texts, literals[1:], strict=True):
-            woven += (made, literal)
-        texts = woven
-    result = "".join(texts)
-    if len(result) > MAX_TEXT:
-        sized(result)
-    return result
-
-
 def together(texts: Sequence[str]) -> str:
     """Many texts as one, measured before they are put together."""
     if sum(map(len, texts)) > MAX_TEXT:

@@ -166,7 +166,7 @@ def _refuse_wrong(name: str, start: bytes) -> None:
 def lines(given: Input, idle: Idle | None = None) -> Iterator[Line]:
     """The lines of one input, blank ones too.
 
-    idle     called while nothing comes of an input that somebody is still writing; ends it if it says so
+    idle    called while nothing comes of an input that somebody is still writing; ends it if it says so
     raises  DeliveryError (exit code 2) if the file breaks off in the middle of its gzip stream, or is one JSON array
     """
     if given.records is not None:

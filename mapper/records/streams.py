@@ -61,7 +61,10 @@ class Pipe:
 
     @property
     def stream(self) -> BinaryIO:
-        """raises  OSError"""
+        """The pipe, open for reading.
+
+        raises  OSError
+        """
         if self._stream is None:
             self._stream = self._path.open("rb")
         return self._stream

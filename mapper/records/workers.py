@@ -51,7 +51,8 @@ class Workers:
     """Maps tasks in order, on ``count`` processes once they are worth it. To be used in a ``with`` block."""
 
     def __init__(self, program: Program, count: int, *, size: int = 0, small: int | None = None) -> None:
-        """
+        """No process is started yet.
+
         size    bytes that will be read, if somebody knows: then nobody has to wait until so many have been seen
         small   bytes from which on workers are worth it
         """
