@@ -36,10 +36,10 @@ from .errors import DeliveryError, MapperError, MappingError, Problem, RecordErr
 if TYPE_CHECKING:
     from .delivery.async_sender import AsyncSender as AsyncSender
     from .delivery.pipeline import send as send
+    from .delivery.receipts import Fate as Fate
+    from .delivery.receipts import Receipt as Receipt
     from .delivery.report import Report as Report
     from .delivery.retrying import retry as retry
-    from .delivery.sender import Fate as Fate
-    from .delivery.sender import Receipt as Receipt
     from .delivery.sender import Sender as Sender
     from .events.program import Program as Program
     from .events.program import load as load
@@ -78,7 +78,8 @@ _LATE = {
     "send": "delivery.pipeline",
     "retry": "delivery.retrying",
     "AsyncSender": "delivery.async_sender",
-    **dict.fromkeys(("Fate", "Receipt", "Sender"), "delivery.sender"),
+    "Sender": "delivery.sender",
+    **dict.fromkeys(("Fate", "Receipt"), "delivery.receipts"),
     "Report": "delivery.report",
     **dict.fromkeys(("Dropped", "Event", "Refusal", "Replay", "Result"), "events.results"),
     **dict.fromkeys(("Program", "load"), "events.program"),

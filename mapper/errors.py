@@ -77,7 +77,11 @@ class RecordError(MapperError):
 
 
 class DeliveryError(MapperError):
-    """The run cannot go on. ``exit_code`` is what the command exits with: see the table of exit codes."""
+    """The run cannot go on.
+
+    ``code`` is a stable word, ``message`` says why and ``hint`` what to do, or is empty; ``exit_code`` is what the
+    command exits with: see the table of exit codes in docs/command.md.
+    """
 
     def __init__(self, code: str, message: str, exit_code: int, hint: str = "") -> None:
         self.code, self.message, self.exit_code, self.hint = code, message, exit_code, hint

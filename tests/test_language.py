@@ -206,3 +206,9 @@ def test_what_an_object_lacks_is_said_once(tmp_path: Path) -> None:
     )
     problems = mapper.load(tmp_path / "m.yaml").map({}, NOW).problems
     assert [one.parameter for one in problems] == ["event_id", "user_data.em"]
+
+
+@pytest.mark.parametrize("record", [None, 5, [1], (1,), object(), bytearray(b"{"), memoryview(b" ")])
+def test_what_is_no_record_is_said_never_raised(record: Any) -> None:
+    [problem] = mapper.load(ROOT / "mappings" / "storefront.yaml").map(record, NOW).problems
+    assert problem.code == ("not-json" if isinstance(record, bytearray | memoryview) else "not-an-object")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ import httpx
 import pytest
 
 import mapper
+from mapper.delivery.options import AsKeywords, Options, SenderOptions
 from mapper.errors import DeliveryError, MapperError
 
 from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
@@ -264,3 +266,15 @@ def test_what_is_settled_of_records_handed_over_together_is_erased_one_by_one(
     assert arrived == Counter({f"id-{n}": 1 for n in range(4)})
     with sender(program, server, **more) as one:
         assert one.report().events.made == 0
+
+
+def test_the_options_of_both_senders_are_the_same() -> None:
+    _, *named = inspect.signature(mapper.Sender).parameters
+    assert list(SenderOptions.__annotations__) == named
+
+
+def test_every_option_of_a_run_is_explained_where_it_is_given() -> None:
+    assert list(AsKeywords.__annotations__) == list(Options.__dataclass_fields__)
+    doc = inspect.getdoc(mapper.send) or ""
+    explained = {line.split()[0] for line in doc.splitlines() if line.strip()}
+    assert explained >= {*Options.__dataclass_fields__, *inspect.signature(mapper.send).parameters} - {"options"}

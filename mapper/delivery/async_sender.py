@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
 from ..events.program import Program
 from .dispatch import GRACE
+from .options import SenderOptions
 from .receipts import Receipt
 from .report import Report
 from .sender import Sender
@@ -18,11 +19,11 @@ class AsyncSender:
     """A ``Sender`` for asyncio: the same promises, and no call blocks the loop.
 
     async with mapper.AsyncSender(program, journal="events.journal") as sender:
-        receipt = await sender.send(record)        # safe
-        fate = await receipt                       # settled
+        receipt = await sender.send(record)   # the record is safe
+        fate = await receipt                  # and this became of its events
     """
 
-    def __init__(self, program: Program, **options: Any) -> None:
+    def __init__(self, program: Program, **options: Unpack[SenderOptions]) -> None:
         """The arguments are those of ``Sender``."""
         self._sender = Sender(program, **options)
 

@@ -41,6 +41,9 @@ def send(
 ) -> Report:
     """Map records and deliver their events.
 
+        report = mapper.send(program, "orders.jsonl", journal="shop.journal", dead_letters="shop.dead.jsonl")
+
+    program          the mapping, as ``mapper.load`` gives it
     source           a file, a glob, ``-``, a list of these, or an iterable of records (dicts, or lines of JSON)
     to               ``https://host`` in place of the destination's own; else the mapping's destination
     settings         settings by name or variable, over those of the environment
@@ -54,7 +57,17 @@ def send(
     journal          a file that keeps what is settled: a run that was killed goes on where it was, and a finished one
                      sends nothing again. What comes through a pipe is kept in it until it is settled. Not for an
                      iterable of records, of which nobody knows whether it is the same: that is what a Sender is for
-    options          see ``Options``
+    batch_size       events a request, at most what the destination takes
+    concurrency      requests on their way at once
+    workers          processes that map files once they have turned out to be large
+    max_wait         seconds after which a batch is sent although it is not full; for live inputs one if not given
+    rate             events a second at most
+    limit            records to read at most
+    since            events that happened before this moment (Unix seconds) are left out
+    follow           read on where the last file ends, also when it is rotated, until the run is stopped
+    resume           standard input begins as in the last run with this journal: what is settled is passed over
+    timeout          seconds for a whole exchange: connecting, sending up to 1,000 events, and the answer
+    patience         seconds of waiting for one batch before the run gives up for now
     raises           DeliveryError if nothing can be sent at all; what ends a run midway is in the report
     """
     given = inputs(source)

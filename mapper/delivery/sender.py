@@ -37,7 +37,7 @@ from .dead_letters import DeadLetters
 from .delivery import INTERNAL, INTERRUPTED, PENDING_LATER, Item, Origin, Outcome, Stop
 from .dispatch import CONCURRENCY, GRACE, Dispatcher, Switch
 from .journal import Journal
-from .receipts import Fate, Receipt
+from .receipts import Receipt
 from .report import Report, Tally
 from .settings import resolve
 from .stretches import Kept, Stretch
@@ -85,8 +85,13 @@ class _Open:
 
 
 class Sender:
-    """Takes records and delivers their events.
+    """Takes records, one by one and from any thread, and delivers their events.
 
+        with mapper.Sender(program, journal="events.journal") as sender:
+            receipt = sender.send(record)   # the record is safe
+            fate = receipt.wait(10)         # and this became of its events
+
+    program       the mapping, as ``mapper.load`` gives it
     to, settings, test_event_code, dead_letters   as for ``mapper.send``
     journal       a file that keeps what is not settled: then a record is safe once ``send`` returns, even from a power
                   cut, and the next sender with this journal sends what this one could not
@@ -125,10 +130,11 @@ class Sender:
         self._to = to or destination.name
         self._letters = DeadLetters(Path(dead_letters) if dead_letters is not None else None)
         self._letters.check()
-        base = to if to.startswith(("http://", "https://")) else None
-        token_in = destination.request.quietest if client is not None else None
         prepared = destination.request.prepare(
-            resolve(destination, settings), test_code=test_event_code, base=base, token_in=token_in
+            resolve(destination, settings),
+            test_code=test_event_code,
+            base=to if to.startswith(("http://", "https://")) else None,
+            token_in=destination.request.quietest if client is not None else None,
         )
         self._connection = Connection(destination, prepared, connections=concurrency, client=client)
         self._switch = Switch()
@@ -165,7 +171,11 @@ class Sender:
         return self.send_all([record])[0]
 
     def send_all(self, records: Iterable[dict[str, Any] | bytes | str]) -> list[Receipt]:
-        """Hand several records over; they are made safe together, which is much faster than one by one."""
+        """Hand several records over; they are made safe together, which is much faster than one by one.
+
+        returns  a receipt for each, in their order
+        raises   DeliveryError as ``send``
+        """
         now = self._clock()
         mapped = [(record, self._program.map(record, now)) for record in records]
         with self._changed:
@@ -432,6 +442,3 @@ def _as_bytes(record: Any) -> bytes:
         return _encode(record)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return b""
-
-
-__all__ = ["Fate", "Receipt", "Sender"]

@@ -48,7 +48,12 @@ _TELLING, _MOST = 32, 0.6
 
 
 class Program:
-    """A mapping, compiled. Made by ``load``; may be used from several threads."""
+    """A mapping, compiled. Made by ``load``; may be used from several threads.
+
+    program = mapper.load("mapping.yaml")
+    for event in program.map(record).events:
+        print(event.name, event.parameters)
+    """
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
@@ -157,6 +162,7 @@ class Program:
         record   a dict, or one line of JSON
         now      the current time, in Unix seconds or as a datetime with a zone; the clock's if not given
         shift    seconds to add to the times of events (see ``Replay``)
+        raises   MapperError for a ``now`` without a zone; never for what a record is or holds
         """
         return self._map(record, Context(_seconds(now), shift))
 

@@ -132,15 +132,17 @@ def unreadable(record: Any, error: Exception) -> Refusal:
     """Why a line is no record. The parser's message names types and offsets, never what the line says."""
     if isinstance(error, UnicodeDecodeError):
         return Refusal("not-utf-8", f"the line is not UTF-8 at byte {error.start}")
-    if isinstance(record, dict) or not isinstance(record, bytes | str):
+    if isinstance(record, dict):
         return Refusal("not-json", "the record holds something that JSON cannot say")
+    if not isinstance(record, bytes | bytearray | memoryview | str):
+        return Refusal("not-an-object", "a record is a dict, or one line of JSON")
     if isinstance(error, msgspec.ValidationError) and "out of range" in str(error):
         return Refusal("not-json", "the line holds a number that is too large for JSON")
     if isinstance(error, msgspec.ValidationError):
         return NOT_AN_OBJECT
     if isinstance(error, RecursionError):
         return Refusal("not-json", "the line is nested too deeply")
-    if not record.strip():
+    if not (record if isinstance(record, str) else bytes(record)).strip():
         return Refusal("not-json", "the line is blank")
     where = str(error).rpartition("(byte ")[2].rstrip(")")
     at = f" from byte {where}" if where.isdigit() else ""
