@@ -50,7 +50,7 @@ def _any_200_is_success(patch: pytest.MonkeyPatch) -> None:
 
 
 def _lost_means_accepted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Answers, "lost", lambda self, written: Answer("accepted"))
+    patch.setattr(Answers, "lost", lambda self, written, why="": Answer("accepted"))
 
 
 def _never_waits(patch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from ..events.program import load
 from ..events.results import general
 from .live import progress
 from .main import coloured, say, tell, width
-from .send import address_of, sandbox_for, signals
+from .send import CA_FILE, PROXY, address_of, sandbox_for, signals
 from .summary import summary
 
 HELP = """\b
@@ -138,10 +138,12 @@ def show(letters: Path, code: str | None, event: str | None, line: int | None, l
     "--to", default="", metavar="NAME|sandbox|URL", help="Where to send; the mapping's destination by default."
 )
 @click.option("--test-event-code", metavar="CODE", help="Show the events in the destination's test tool.")
+@PROXY
+@CA_FILE
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
 def retry_letters(
-    mapping: str, letters: Path, plan: bool, to: str, test_event_code: str | None, report: Path | None, quiet: bool
+    mapping: str, letters: Path, plan: bool, to: str, report: Path | None, quiet: bool, **options: Any
 ) -> int:
     """Map and deliver again."""
     program, switch = load(mapping), Switch()
@@ -159,9 +161,9 @@ def retry_letters(
             trial=to == "sandbox",
             to=address,
             settings=settings,
-            test_event_code=test_event_code,
             on_progress=shown,
             switch=switch,
+            **options,
         )
     if report is not None:
         write(report, json.dumps(found.as_dict(), indent=2, ensure_ascii=False) + "\n", 0o600)

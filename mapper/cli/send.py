@@ -47,6 +47,18 @@ Exit codes: 0 everything was sent; 1 something was refused, nothing is pending;
 be written; 130, 143 interrupted."""
 
 
+PROXY: Final = click.option(
+    "--proxy",
+    metavar="URL",
+    envvar="MAPPER_PROXY",
+    help="Send through http://HOST:PORT; in MAPPER_PROXY if it has a password. Other variables do not matter.",
+)
+CA_FILE: Final = click.option(
+    "--ca-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Trust the authorities in this file (PEM), and no others.",
+)
+
 _STOPPING: Final = f"\nStopping: requests on their way have {GRACE:.0f} seconds. Once more ends at once.\n".encode()
 
 
@@ -98,6 +110,8 @@ _STOPPING: Final = f"\nStopping: requests on their way have {GRACE:.0f} seconds.
     show_default=True,
     help="How many seconds to wait for a destination in trouble before giving up for now.",
 )
+@PROXY
+@CA_FILE
 @click.option("--workers", type=click.IntRange(1, 64), help="How many processes map a large file [all cores].")
 @click.option(
     "--journal",

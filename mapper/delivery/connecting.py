@@ -86,9 +86,12 @@ class _Network(httpcore.NetworkBackend):
 class Connections(httpx.BaseTransport):
     """A few connections, for an ``httpx.Client``. No proxy and no certificate is taken from the environment."""
 
-    def __init__(self, most: int, deadline: Deadline) -> None:
+    def __init__(
+        self, most: int, deadline: Deadline, context: ssl.SSLContext, proxy: httpcore.Proxy | None = None
+    ) -> None:
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=context,
+            proxy=proxy,
             max_connections=most,
             max_keepalive_connections=most,
             keepalive_expiry=_IDLE,
@@ -135,5 +138,10 @@ def _in_words_of_httpx() -> Iterator[None]:
     """httpcore's exceptions as those of the same name that whoever uses httpx knows."""
     try:
         yield
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+    except (
+        httpcore.TimeoutException,
+        httpcore.NetworkError,
+        httpcore.ProtocolError,
+        httpcore.ProxyError,
+    ) as error:
         raise getattr(httpx, type(error).__name__)(str(error)) from error

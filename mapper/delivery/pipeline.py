@@ -119,7 +119,12 @@ def _connect(run: Run, prepared: Prepared, journal: Path | None, stack: ExitStac
     """Give a run what it sends with, for as long as the stack lasts."""
     options = run.options
     connection = Connection(
-        run.program.destination, prepared, connections=options.concurrency, deadline=options.timeout
+        run.program.destination,
+        prepared,
+        connections=options.concurrency,
+        deadline=options.timeout,
+        proxy=options.proxy,
+        ca_file=options.ca_file,
     )
     stack.callback(connection.close)
     if journal is not None:

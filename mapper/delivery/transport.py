@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -18,12 +19,22 @@ from ..destinations.destination import Destination
 from ..destinations.request import Prepared
 from ..errors import DeliveryError
 from .connecting import Connections, Deadline
+from .reaching import is_loopback, place, through, trouble, trust, untrusted
 
 DEADLINE: Final = 60.0
 """Seconds for a whole exchange: connecting, sending up to 1,000 events, and the answer."""
 
 _HEADERS: Final = {"Accept-Encoding": "identity", "Accept": "application/json"}
 
+<<<<<<< HEAD
+=======
+
+_CERTIFICATE: Final = (
+    "Check the address and your network. If an authority of your own has signed it, name its certificate: --ca-file."
+)
+_PROXY: Final = "Check --proxy, and the name and password in it."
+
+>>>>>>> 47587d8 (A proxy and authorities are only those that are named; what the environment says does not matter; why nobody was reached is said)
 Client = httpx.Client
 """What a caller may bring along."""
 
@@ -61,21 +72,29 @@ class Connection:
         connections: int = 4,
         deadline: float = DEADLINE,
         client: httpx.Client | None = None,
+        proxy: str | None = None,
+        ca_file: str | Path | None = None,
     ) -> None:
-        """``client`` is the caller's own, used as it is, with its own timeouts, and left open."""
+        """``client`` is the caller's own, used as it is, with its own timeouts, and left open.
+
+        proxy, ca_file  see ``Options``; not for a caller's own client, which has its own
+        """
         url = httpx.URL(prepared.url)
-        loopback = url.host in ("127.0.0.1", "localhost", "::1")
-        if url.scheme != "https" and not loopback:
+        if url.scheme != "https" and not is_loopback(url.host):
             raise DeliveryError("insecure", "the address must begin with https://: the token would be readable", 2)
         self._destination, self._prepared = destination, prepared
         self._seconds, self._deadline = deadline, Deadline()
         self._is_own = client is None
         self._query: Mapping[str, str] = {} if client is None else prepared.query
         self._headers: Mapping[str, str] = {} if client is None else prepared.headers
-        self._client = client if client is not None else self._made(connections)
+        self._target, self._proxy = place(url), ""
+        self._client = client if client is not None else self._made(connections, url, proxy, ca_file)
 
-    def _made(self, connections: int) -> httpx.Client:
-        inner = Connections(connections, self._deadline)
+    def _made(self, connections: int, url: httpx.URL, proxy: str | None, ca_file: str | Path | None) -> httpx.Client:
+        context = trust(ca_file)
+        way = through(proxy, url, context) if proxy else None
+        self._proxy = place(way.url) if way is not None else ""
+        inner = Connections(connections, self._deadline, context, way)
         return httpx.Client(
             transport=_Adding(inner, self._prepared.query, self._prepared.headers),
             timeout=httpx.Timeout(self._seconds, connect=10.0),
@@ -108,23 +127,32 @@ class Connection:
                 for chunk in response.iter_raw():
                     data += chunk
                     if len(data) > MAX_BODY or time.monotonic() - started > self._seconds:
-                        return self._destination.answers.lost(written=True)
+                        return self._destination.answers.lost(written=True, why="the answer does not end")
                 return self._destination.answer(response.status_code, bytes(data), len(events), response.headers)
-        except httpx.ConnectError as error:
-            if "CERTIFICATE" in str(error).upper():
-                message = "the destination's certificate cannot be trusted"
-                return Answer("stop", "certificate", code="certificate", message=message)
-            return self._destination.answers.lost(written=False)
-        except (httpx.ConnectTimeout, httpx.PoolTimeout):
-            return self._destination.answers.lost(written=False)
+        except (httpx.ConnectError, httpx.ProxyError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            return self._unreached(error)
+        except httpx.TimeoutException:
+            why = f"no answer of {self._target} in {self._seconds:g} s"
+            return self._destination.answers.lost(written=written, why=why)
         except httpx.TransportError:
-            return self._destination.answers.lost(written=written)
+            why = f"the connection to {self._target} broke before there was an answer"
+            return self._destination.answers.lost(written=written, why=why)
         except Exception as error:
             if self._is_own:
                 raise
             name = type(error).__name__
             message = f"the HTTP client that was handed over failed with {name}"
             return Answer("stop", "client", code=name, message=message, unclear=written)
+
+    def _unreached(self, error: httpx.TransportError) -> Answer:
+        """What it means that a request could not even be begun."""
+        if why := untrusted(error):
+            message = f"the certificate of {self._target} cannot be trusted: {why}"
+            return Answer("stop", "certificate", code="certificate", message=message, remedy=_CERTIFICATE)
+        why = trouble(error, self._target, self._proxy)
+        if isinstance(error, httpx.ProxyError) and not str(error).startswith("5"):  # 502, 504: it may pass
+            return Answer("stop", "proxy", code="proxy", message=why, remedy=_PROXY)
+        return self._destination.answers.lost(written=False, why=why)
 
     def close(self) -> None:
         """Give the connections back."""

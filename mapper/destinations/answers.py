@@ -205,10 +205,10 @@ class Answers:
             found = replace(found, retry_after=min(MAX_WAIT, wait))
         return found
 
-    def lost(self, *, written: bool) -> Answer:
-        """What it means that no answer came. ``written`` says whether the request had gone out completely."""
+    def lost(self, *, written: bool, why: str = "") -> Answer:
+        """What it means that no answer came, and ``why``. ``written``: whether the request had gone out completely."""
         code = "no-answer" if written else "not-sent"
-        return Answer("retry", "unclear" if written else "unavailable", code=code, unclear=written)
+        return Answer("retry", "unclear" if written else "unavailable", code=code, message=why, unclear=written)
 
     def _meaning(self, status: int, data: dict[str, Any] | None, sent: int) -> Answer:
         if 300 <= status < 400:
