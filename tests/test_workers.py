@@ -129,8 +129,8 @@ def test_one_that_dies_is_replaced(program: Program) -> None:
 DYING = """\
 import os, sys
 sys.path[:] = {path!r}
-from mapper.program import load
-from mapper.worker import write_frame
+from mapper.events.program import load
+from mapper.records.worker import write_frame
 with os.fdopen(1, "wb") as taken:
     write_frame(taken, load({mapping!r}).fingerprint.encode())
 sys.stdin.buffer.read(8)

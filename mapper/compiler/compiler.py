@@ -176,6 +176,7 @@ class Compiler:
             "float": float,
             "str": str,
             "len": len,
+            "isspace": str.isspace,
             "strip": str.strip,
             "append": list.append,
             **RUNTIME,

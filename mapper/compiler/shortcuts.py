@@ -15,6 +15,7 @@ from ..destinations.cleaning.people import BLANKS
 from ..language.walking import Rewriter, instead
 from . import nodes
 
+_EMPTINESS: Final = frozenset({"v_empty", "v_void"})
 _COMPARED: Final[dict[str, type[ast.cmpop]]] = {"v_gt": ast.Gt, "v_ge": ast.GtE, "v_lt": ast.Lt, "v_le": ast.LtE}
 _EXACT: Final = 2**53
 """Whole numbers below this are floats without loss."""
@@ -35,12 +36,30 @@ class Shortcuts(Rewriter):
         if divided is not None:
             return divided
         self.inner(node)
+        if isinstance(node.func, ast.Name) and node.func.id in _EMPTINESS:
+            return self._is_empty(node, node.func)
         if not isinstance(node.func, ast.Name) or len(node.args) != 2:
             return node
         template = _PREPARED.get(getattr(self._functions.get(node.func.id), "shortcut", ""))
         if template is not None and not isinstance(node.args[0], ast.Constant):
             return self._prepared(node, template)
         return self._operated(node, node.func.id)
+
+    def _is_empty(self, node: ast.Call, function: ast.Name) -> ast.expr:
+        """Whether a value is empty: most that are asked are nothing at all, and nearly all others are text.
+
+        v_void(r.k3)
+            -> ((q1 := r.k3) is None or ((not q1 or isspace(q1)) if type(q1) is str else v_void(q1)))
+        """
+        asked = node.args[0]
+        if not isinstance(asked, ast.NamedExpr):
+            asked = ast.NamedExpr(ast.Name(self._name(), ast.Store()), asked)
+        value = ast.Name(asked.target.id, ast.Load())
+        is_text = ast.Compare(nodes.call("type", value), [ast.Is()], [ast.Name("str", ast.Load())])
+        is_blank = ast.BoolOp(ast.Or(), [nodes.negated(value), nodes.call("isspace", value)])
+        long = ast.copy_location(ast.Call(function, [value], []), node)
+        found = ast.BoolOp(ast.Or(), [nodes.is_none(asked), ast.IfExp(is_text, is_blank, long)])
+        return instead(found, node)
 
     def _amount_of_cents(self, node: ast.Call) -> ast.expr | None:
         """``cents / 100`` as an amount: of a whole number it is one of two decimals, so nothing is left to check.

@@ -101,12 +101,15 @@ def _external_id(whole: Whole) -> Prepare:
 
 
 def _ip_address(whole: Whole) -> Prepare:
-    packed, family = socket.inet_pton, socket.AF_INET
+    packed, four, six = socket.inet_pton, socket.AF_INET, socket.AF_INET6
 
     def ip_address(value: Any, context: Context, companion: Any = None) -> Any:
         if type(value) is str:
             try:
-                if packed(family, value)[0] not in _MAYBE_PRIVATE:
+                if ":" in value:
+                    if packed(six, value)[0] >> 5 == 1:  # 2000::/3, where all public addresses are
+                        return value
+                elif packed(four, value)[0] not in _MAYBE_PRIVATE:
                     return value
             except (OSError, ValueError):
                 pass
