@@ -68,6 +68,8 @@ def send(
     resume           standard input begins as in the last run with this journal: what is settled is passed over
     timeout          seconds for a whole exchange: connecting, sending up to 1,000 events, and the answer
     patience         seconds of waiting for one batch before the run gives up for now
+    proxy            ``http://[user:password@]host:port`` to send through; none is taken from the environment
+    ca_file          authorities to trust, as PEM, in place of the usual ones
     raises           DeliveryError if nothing can be sent at all; what ends a run midway is in the report
     """
     given = inputs(source)

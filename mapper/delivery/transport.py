@@ -26,15 +26,11 @@ DEADLINE: Final = 60.0
 
 _HEADERS: Final = {"Accept-Encoding": "identity", "Accept": "application/json"}
 
-<<<<<<< HEAD
-=======
-
 _CERTIFICATE: Final = (
     "Check the address and your network. If an authority of your own has signed it, name its certificate: --ca-file."
 )
 _PROXY: Final = "Check --proxy, and the name and password in it."
 
->>>>>>> 47587d8 (A proxy and authorities are only those that are named; what the environment says does not matter; why nobody was reached is said)
 Client = httpx.Client
 """What a caller may bring along."""
 
