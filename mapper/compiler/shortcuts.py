@@ -148,17 +148,22 @@ class _Filled(Rewriter):
         return ast.Name(self._temporary, node.ctx) if node.id == "q" else node
 
 
-def _template(source: str) -> ast.expr:
-    return ast.parse(source, mode="eval").body
+def _prepared(usual: str) -> ast.expr:
+    """The usual case in place; nothing gives nothing, and all else goes the long way."""
+    return ast.parse(f"{usual} else None if q is None else LONG", mode="eval").body
 
 
 _PREPARED: Final = {
-    "text": _template(f"(strip(q, {BLANKS!r}) or None) if type((q := VALUE)) is str else LONG"),
-    "short text": _template(f"(strip(q, {BLANKS!r}) or None) if type((q := VALUE)) is str and len(q) <= BY else LONG"),
-    "matching": _template("q if type((q := VALUE)) is str and BY(q) is not None else LONG"),
-    "number": _template("q if type((q := VALUE)) is int and 0 <= q < 9223372036854775808 else LONG"),
-    "amount": _template(
-        "q if type((q := VALUE)) is float and 0.0 <= q < 10000000000000.0 and (q * 100 + 0.5) // 1 / 100 == q else LONG"
+    "text": _prepared(f"(strip(q, {BLANKS!r}) or None) if type((q := VALUE)) is str"),
+    "short text": _prepared(
+        f"(strip(q, {BLANKS!r}) or None) if type((q := VALUE)) is str and len(q) <= BY"
+    ),
+    "matching": _prepared("q if type((q := VALUE)) is str and BY(q) is not None"),
+    "number": _prepared(
+        "q if type((q := VALUE)) is int and 0 <= q < 9223372036854775808"
+    ),
+    "amount": _prepared(
+        "q if type((q := VALUE)) is float and 0.0 <= q < 10000000000000.0 and (q * 100 + 0.5) // 1 / 100 == q"
     ),
 }
 """The same tests as in ``cleaning``: a value that passes is sent as it is, or trimmed."""

@@ -72,7 +72,7 @@ def _email(whole: Whole) -> Prepare:
             lowered = value.strip(_BLANKS).lower()
             if _EMAIL.fullmatch(lowered) is not None:
                 return [sha256(lowered.encode()).hexdigest()]
-        return whole(value, context, companion)
+        return None if value is None else whole(value, context, companion)
 
     return email
 
@@ -84,7 +84,7 @@ def _phone(whole: Whole) -> Prepare:
             # A bracket with blanks around its zero is for the whole cleaning, which warns of it.
             if 7 <= len(digits) <= 15 and "( " not in value and value.isprintable():
                 return [sha256(digits).hexdigest()]
-        return whole(value, context, companion)
+        return None if value is None else whole(value, context, companion)
 
     return phone
 
@@ -95,7 +95,7 @@ def _external_id(whole: Whole) -> Prepare:
             cleaned = value.encode().translate(_LOWER, _BLANK_BYTES)
             if cleaned and cleaned not in _MAYBE_NOTHING:
                 return [sha256(cleaned).hexdigest()]
-        return whole(value, context, companion)
+        return None if value is None else whole(value, context, companion)
 
     return external_id
 
@@ -113,7 +113,7 @@ def _ip_address(whole: Whole) -> Prepare:
                     return value
             except (OSError, ValueError):
                 pass
-        return whole(value, context, companion)
+        return None if value is None else whole(value, context, companion)
 
     return ip_address
 
@@ -126,7 +126,7 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[Whole], Prepare]:
         def matching(value: Any, context: Context, companion: Any = None) -> Any:
             if type(value) is str and fits(value) is not None:
                 return value
-            return whole(value, context, companion)
+            return None if value is None else whole(value, context, companion)
 
         return marked(matching, "matching", fits)
 
@@ -138,7 +138,7 @@ def _amount(whole: Whole) -> Prepare:
         # The float that is nearest to so many hundredths is what rounding to four places gives.
         if type(value) is float and 0.0 <= value < _EXACT and (value * 100 + 0.5) // 1 / 100 == value:
             return value
-        return whole(value, context, companion)
+        return None if value is None else whole(value, context, companion)
 
     return marked(amount, "amount")
 
@@ -147,7 +147,7 @@ def _number(whole: Whole) -> Prepare:
     def number(value: Any, context: Context, companion: Any = None) -> Any:
         if type(value) is int and 0 <= value < 9_223_372_036_854_775_808:
             return value
-        return whole(value, context, companion)
+        return None if value is None else whole(value, context, companion)
 
     return marked(number, "number")
 
@@ -156,7 +156,7 @@ def _moment(whole: Whole) -> Prepare:
     def moment(value: Any, context: Context, companion: Any = None) -> Any:
         if type(value) is int and 0 < value < 100_000_000_000:
             return value + int(context.shift)
-        return whole(value, context, companion)
+        return None if value is None else whole(value, context, companion)
 
     return marked(moment, "moment")
 
