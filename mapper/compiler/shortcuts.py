@@ -155,13 +155,9 @@ def _prepared(usual: str) -> ast.expr:
 
 _PREPARED: Final = {
     "text": _prepared(f"(strip(q, {BLANKS!r}) or None) if type((q := VALUE)) is str"),
-    "short text": _prepared(
-        f"(strip(q, {BLANKS!r}) or None) if type((q := VALUE)) is str and len(q) <= BY"
-    ),
+    "short text": _prepared(f"(strip(q, {BLANKS!r}) or None) if type((q := VALUE)) is str and len(q) <= BY"),
     "matching": _prepared("q if type((q := VALUE)) is str and BY(q) is not None"),
-    "number": _prepared(
-        "q if type((q := VALUE)) is int and 0 <= q < 9223372036854775808"
-    ),
+    "number": _prepared("q if type((q := VALUE)) is int and 0 <= q < 9223372036854775808"),
     "amount": _prepared(
         "q if type((q := VALUE)) is float and 0.0 <= q < 10000000000000.0 and (q * 100 + 0.5) // 1 / 100 == q"
     ),
