@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -129,3 +130,12 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     code = f"import sys, mapper; print([name for name in {heavy!r} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_programs_within_texts_import_what_there_is() -> None:
+    """Programs that tests start stand in them as text, which no import statement checks."""
+    root = PACKAGE.parent
+    texts = {path: path.read_text("utf-8") for path in (*(root / "tests").rglob("*.py"), *PACKAGE.rglob("*.py"))}
+    named = {(path, name) for path, text in texts.items() for name in re.findall(r"\bfrom (mapper[\w.]*) import", text)}
+    lost = [(path.name, name) for path, name in sorted(named) if importlib.util.find_spec(name) is None]
+    assert lost == []

@@ -30,7 +30,7 @@ POISON = frozenset({"id-77", "id-1501"})
 RUNNER = f"""
 import sys, mapper
 from mapper.cli.send import signals
-from mapper.delivery.pipeline import Switch
+from mapper.delivery.dispatch import Switch
 mapping, source, url, journal, dead = sys.argv[1:]
 switch = Switch()
 with signals(switch):
