@@ -18,11 +18,11 @@ The modules stand in one order, and each imports only those before it (tests/tes
                     parameters, checks, compiler
     events          refusal, matching, results, making, fusing, writing, glances, program, stepping, explain
     records         streams, source, blocks, worker, workers, reading
-    delivery        delivery, dispatch, ledger, holding, stretches, syncing, journal, standing, job, cutting,
+    delivery        delivery, dispatch, ledger, locking, stretches, syncing, journal, inspection, job, cutting,
                     dead_letters, settling, report, metrics, settings, reaching, connecting, transport, options, run,
                     pipeline, retrying, receipts, sender, async_sender
-    authoring       attempts, coverage, twins, instructions, drafts, guessing, diagnostics, comparing, rewriting,
-                    specs, formatting, editor
+    authoring       attempts, coverage, deduplication, instructions, drafts, guessing, diagnostics, comparing,
+                    rewriting, specs, formatting, editor
     .               sandbox, cli, __main__
 """
 

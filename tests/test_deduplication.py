@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import mapper
-from mapper.authoring.twins import explained, page_copies
+from mapper.authoring.deduplication import explained, page_copies
 from mapper.errors import MappingError
 
 from .command import run

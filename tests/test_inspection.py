@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import mapper
+from mapper.delivery.inspection import decide, look
 from mapper.delivery.journal import Journal
-from mapper.delivery.standing import decide, look
 from mapper.delivery.stretches import Stretch
 from mapper.errors import DeliveryError
 

@@ -18,7 +18,7 @@ import pytest
 
 import mapper
 from mapper.sandbox import Sandbox, Store, running
-from mapper.sandbox.standing import Standing, announced, find
+from mapper.sandbox.discovery import Standing, announced, find
 from mapper.sandbox.testing import ConversionsApi, conversions_api, conversions_api_server
 
 from .sandbox_requests import HASH, event

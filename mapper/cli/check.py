@@ -83,7 +83,7 @@ def command(
         return 1 if failed else 0
     _show(problems, form, len(programs), len(mappings))
     if pixel:
-        from ..authoring.twins import explained
+        from ..authoring.deduplication import explained
 
         for program in programs:
             tell("\n".join(explained(program)))

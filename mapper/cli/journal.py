@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from ..authoring.diagnostics import visible
-from ..delivery.standing import STATES, Source, Standing, State, decide, look
+from ..delivery.inspection import STATES, Contents, Source, State, decide, look
 from .main import tell
 
 HELP = """\b
@@ -99,7 +99,7 @@ def _nothing(journal: Path, everything: bool) -> str:
     return f"Nothing is held in {journal}: there is nothing to decide.{'' if everything else more}"
 
 
-def _told(journal: Path, found: Standing) -> Iterator[str]:
+def _told(journal: Path, found: Contents) -> Iterator[str]:
     yield visible(f"{journal}: events for {found.target}")
     for source in found.sources:
         yield ""

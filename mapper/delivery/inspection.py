@@ -16,8 +16,8 @@ from typing import Literal
 from ..errors import DeliveryError
 from . import ledger
 from .delivery import WINDOW
-from .holding import Held, broken
 from .journal import Journal
+from .locking import Locked, broken
 from .stretches import Progress
 
 State = Literal["held", "open", "due", "again"]
@@ -73,7 +73,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Contents:
     """What stands in a journal: where its events go, and its inputs, the oldest first."""
 
     target: str
@@ -84,7 +84,7 @@ class Standing:
         return sum(one.records for source in self.sources for one in source.pending if one.state in states)
 
 
-def look(journal: Path, *, clock: Callable[[], float] = time.time) -> Standing:
+def look(journal: Path, *, clock: Callable[[], float] = time.time) -> Contents:
     """What a journal says.
 
     raises  DeliveryError: exit code 2 if there is none, 5 if it cannot be read
@@ -96,7 +96,7 @@ def look(journal: Path, *, clock: Callable[[], float] = time.time) -> Standing:
         target = dict(database.execute("SELECT key, value FROM meta")).get("target", "")
         query = "SELECT id, prefix_length, name, settled, lines FROM files ORDER BY id"
         found = [_source(database, clock(), *row) for row in database.execute(query).fetchall()]
-        return Standing(target, [one for one in found if one.name or one.records or one.pending or one.twice])
+        return Contents(target, [one for one in found if one.name or one.records or one.pending or one.twice])
 
 
 def decide(journal: Path, *, resend: bool, everything: bool = False, clock: Callable[[], float] = time.time) -> int:
@@ -108,17 +108,17 @@ def decide(journal: Path, *, resend: bool, everything: bool = False, clock: Call
     """
     _there(journal)
     earliest = clock() - (0 if everything else WINDOW)
-    with Held(journal) as held:
+    with Locked(journal) as locked:
         try:
             query = "SELECT file, start, lines FROM ranges WHERE state = 'open' AND sent <= ?"
-            found = held.database.execute(query, (earliest,)).fetchall()
-            held.database.execute("BEGIN IMMEDIATE")
+            found = locked.database.execute(query, (earliest,)).fetchall()
+            locked.database.execute("BEGIN IMMEDIATE")
             for file, start, _ in found:
                 if not resend:
-                    held.database.execute("DELETE FROM kept WHERE file = ? AND start = ?", (file, start))
+                    locked.database.execute("DELETE FROM kept WHERE file = ? AND start = ?", (file, start))
                 query = "UPDATE ranges SET state = ? WHERE file = ? AND start = ?"
-                held.database.execute(query, ("again" if resend else "done", file, start))
-            held.database.execute("COMMIT")
+                locked.database.execute(query, ("again" if resend else "done", file, start))
+            locked.database.execute("COMMIT")
         except sqlite3.Error as error:
             raise broken(journal, error) from None
     return sum(lines for _, _, lines in found)

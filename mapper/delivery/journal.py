@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 from ..errors import DeliveryError
 from . import ledger
-from .holding import Held, broken
+from .locking import Locked, broken
 from .stretches import Kept, LeftOver, Progress, Repeated, Stretch
 from .syncing import Syncer
 
@@ -68,9 +68,9 @@ class Journal:
         """
         self.path = path
         self._clock = clock
-        self._held = Held(path)
-        self._db = self._held.database
-        self._syncer = Syncer(self._held.log)
+        self._locked = Locked(path)
+        self._db = self._locked.database
+        self._syncer = Syncer(self._locked.log)
         self._synchronous = ""
         self._mixed = set[int]()
         """Files of which more may be open than the stretches of this run."""
@@ -79,7 +79,7 @@ class Journal:
             query = "SELECT DISTINCT file FROM ranges WHERE state <> 'done'"
             self._mixed |= {file for (file,) in self._db.execute(query)}
         except BaseException as error:
-            self._held.close()
+            self._locked.close()
             if isinstance(error, sqlite3.Error):
                 raise broken(path, error) from None
             raise
@@ -354,7 +354,7 @@ class Journal:
     def close(self) -> None:
         """Let go of the file."""
         self._syncer.close()
-        self._held.close()
+        self._locked.close()
 
     def __enter__(self) -> Journal:
         return self

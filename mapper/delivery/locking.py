@@ -1,4 +1,4 @@
-"""Takes hold of a journal's files: one process at a time, readable by their owner alone, and whole."""
+"""Locks a journal's files: one process at a time, readable by their owner alone, and whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import ledger
 _ANOTHER = "Name another with --journal."
 
 
-class Held:
+class Locked:
     """A journal's database, and the lock that goes with the process that holds it, however that ends."""
 
     def __init__(self, path: Path) -> None:
@@ -92,7 +92,7 @@ class Held:
         self.database.close()
         os.close(self._lock)
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> Locked:
         return self
 
     def __exit__(

@@ -18,11 +18,11 @@ from ..events.results import Refusal, Result
 from ..records.source import Line, inputs, lines
 from .dead_letters import DeadLetters, Letter, bytes_of, opened, read_letter
 from .dispatch import Notify, Switch
+from .inspection import settled
 from .options import AsKeywords, Options
 from .pipeline import execute
 from .report import Report
 from .run import OnProgress, Run
-from .standing import settled
 
 _NO_LETTER = Refusal("no-letter", "the line is no dead letter")
 _NO_RECORD = Refusal("no-record", "the record was not kept: it had come through a pipe, in a run that was killed")

@@ -21,11 +21,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ..destinations.destination import Destination, load_destination
 from ..errors import DeliveryError
 from .app import create_app
+from .discovery import Standing, announced, find
 from .endpoint import CUT, Options
 from .faults import Fault, Plan
 from .guard import LOOPBACK
 from .records import Stored
-from .standing import Standing, announced, find
 from .store import Store
 
 PIXEL_ID: Final = "1234567890"
