@@ -59,7 +59,6 @@ class Builder(ListBuilding):
         target = self._fresh("d")
         constants: dict[str, Any] = {}
         statements: list[ast.stmt] = []
-        children = into.children or {}
         copied = self._copied(spec, into, scope) if COPIED in spec.children else None
         whole: Whole | None = Whole([], {}) if spec is self._item and COPIED not in spec.children else None
         for key, part in (first or {}).items():
@@ -72,9 +71,7 @@ class Builder(ListBuilding):
             if key in (first or {}) or key == COPIED:
                 continue
             path = f"{into.path}.{key}" if into.path else key
-            known = children.get(key) or (self.destination.field(path) if into.additional else None)
-            if into.kind == "any":  # below a free key everything is free
-                known = replace(into, path=path, name=key, many=False)
+            known = self._child(into, key, path)
             if known is None:
                 self._unknown(key, child.place, into)
                 continue
@@ -102,6 +99,12 @@ class Builder(ListBuilding):
             rest = [one for one in statements if not any(one is named for named in whole.statements)]
             return Part(nodes.name(target), [begun, *rest], gathers=True, whole=whole)
         return Part(nodes.name(target), [begun, *statements], gathers=True)
+
+    def _child(self, into: Field, key: str, path: str) -> Field | None:
+        """The parameter behind a key of an object, or None if there is none."""
+        if into.kind == "any":  # below a free key everything is free
+            return replace(into, path=path, name=key, many=False)
+        return (into.children or {}).get(key) or (self.destination.field(path) if into.additional else None)
 
     def _copied(self, spec: Branch, into: Field, scope: Scope) -> Part | None:
         """``...: expression``: what the object begins with. Keys whose value is null are not copied."""

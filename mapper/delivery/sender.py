@@ -14,11 +14,9 @@ import copy
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +40,7 @@ from .report import Report, Tally
 from .settings import resolve
 from .stretches import Kept, Stretch
 from .transport import Client, Connection
+from .unsettled import Group, Open, Unsettled
 
 _MOST_OPEN: Final = 20_000
 _AFTER_AN_OUTAGE: Final = 30.0
@@ -49,39 +48,6 @@ _AFTER_AN_OUTAGE: Final = 30.0
 
 NAME: Final = "records"
 """What dead letters and reports call the source of records that are handed over."""
-
-
-@dataclass(slots=True)
-class _Group:
-    """Records that were handed over together: in the journal one stretch, which is settled when all its events are."""
-
-    file: int
-    stretch: Stretch
-    left: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Stand:
-    """What belongs to an event that is not settled."""
-
-    group: _Group
-    place: int
-    receipt: Receipt | None
-
-
-@dataclass(slots=True)
-class _Open:
-    """What the sender has taken and not settled; guarded by its lock.
-
-    waiting   events that are on no way yet, since when, and whether they are to go without waiting for more
-    stands    of each event that is not settled, by its identity
-    """
-
-    waiting: deque[Item] = field(default_factory=deque)
-    since: float = 0.0
-    is_flushed: bool = False
-    in_flight: int = 0
-    stands: dict[int, _Stand] = field(default_factory=dict)
 
 
 class Sender:
@@ -148,7 +114,7 @@ class Sender:
             rendering=destination.request.rendering,
         )
         self._tally, self._started = Tally(), time.monotonic()
-        self._open, self._count, self._stream = _Open(), 0, 0
+        self._open, self._count, self._stream = Open(), 0, 0
         self._changed = threading.Condition()
         self._is_closed = False
         self._process = os.getpid()
@@ -180,7 +146,7 @@ class Sender:
         mapped = [(record, self._program.map(record, now)) for record in records]
         with self._changed:
             self._refuse_if_stopped()
-            while len(self._open.stands) >= self._max_open:
+            while len(self._open.unsettled) >= self._max_open:
                 self._changed.wait(1.0)
                 self._refuse_if_stopped()
             start = self._count
@@ -198,7 +164,7 @@ class Sender:
                 if self._journal is not None:
                     kept = [Kept.of(place, item) for place, (item, _) in enumerate(items)]
                     self._journal.begin(self._stream, stretch, kept, is_sent=False)
-                group = _Group(self._stream, stretch, len(items))
+                group = Group(self._stream, stretch, len(items))
                 self._wait_for_their_turn(group, items, range(len(items)))
         return receipts
 
@@ -215,13 +181,13 @@ class Sender:
         ]
 
     def _wait_for_their_turn(
-        self, group: _Group, items: Sequence[tuple[Item, Receipt | None]], places: Sequence[int]
+        self, group: Group, items: Sequence[tuple[Item, Receipt | None]], places: Sequence[int]
     ) -> None:
         if not self._open.waiting:
             self._open.since = time.monotonic()
         for place, (item, receipt) in zip(places, items, strict=True):
             self._open.waiting.append(item)
-            self._open.stands[id(item)] = _Stand(group, place, receipt)
+            self._open.unsettled[id(item)] = Unsettled(group, place, receipt)
         self._changed.notify_all()
 
     def _take_over(self, journal: Journal) -> None:
@@ -234,7 +200,7 @@ class Sender:
                 self._tally.events.made += 1
                 self._tally.carried[kept.name, 0] += 1
             with self._changed:
-                group = _Group(left.file, left.stretch, len(items))
+                group = Group(left.file, left.stretch, len(items))
                 self._wait_for_their_turn(group, items, [kept.number for kept in left.kept])
 
     def _refuse_if_stopped(self) -> None:
@@ -281,7 +247,7 @@ class Sender:
             return
         starts: dict[int, set[int]] = {}
         for item in items:
-            group = self._open.stands[id(item)].group
+            group = self._open.unsettled[id(item)].group
             starts.setdefault(group.file, set()).add(group.stretch.start)
         for file, found in starts.items():
             how(self._journal, file, sorted(found))
@@ -331,24 +297,24 @@ class Sender:
             self._changed.notify_all()
 
     def _start(self, item: Item) -> int:
-        return self._open.stands[id(item)].group.stretch.start
+        return self._open.unsettled[id(item)].group.stretch.start
 
     def _take_back(self, outcome: Outcome) -> None:
         """What is pending waits for another time; what may have arrived too long ago waits for somebody to decide."""
         held = set(map(id, outcome.held))
         for item in outcome.held:
-            stand = self._open.stands.pop(id(item))
-            if stand.receipt is not None:
-                stand.receipt.close()
+            known = self._open.unsettled.pop(id(item))
+            if known.receipt is not None:
+                known.receipt.close()
         first = {id(item): moment for item, moment in outcome.unclear}
         again: list[Item] = []
         for item in outcome.pending:
             if id(item) in held:
                 continue
             if id(item) in first:
-                stand = self._open.stands.pop(id(item))
+                known = self._open.unsettled.pop(id(item))
                 item = replace(item, origin=replace(item.origin, first_sent=first[id(item)]))
-                self._open.stands[id(item)] = stand
+                self._open.unsettled[id(item)] = known
             again.append(item)
         if again:
             self._open.waiting.extendleft(reversed(again))
@@ -362,21 +328,21 @@ class Sender:
         self._letters.flush()
         if self._journal is not None:
             self._letters.wait(self._letters.ask())
-        stands = [(self._open.stands.pop(id(item)), answer) for item, answer in settled]
+        done = [(self._open.unsettled.pop(id(item)), answer) for item, answer in settled]
         erased: dict[int, list[tuple[int, int]]] = {}
         whole: dict[int, list[Stretch]] = {}
-        for stand, _ in stands:
-            group = stand.group
+        for known, _ in done:
+            group = known.group
             group.left -= 1
-            erased.setdefault(group.file, []).append((group.stretch.start, stand.place))
+            erased.setdefault(group.file, []).append((group.stretch.start, known.place))
             if not group.left:
                 whole.setdefault(group.file, []).append(group.stretch)
         if self._journal is not None:
             for file, rows in erased.items():
                 self._journal.settle(file, whole.get(file, ()), erased=rows)
-        for stand, said in stands:
-            if stand.receipt is not None:
-                stand.receipt.take(said)
+        for known, said in done:
+            if known.receipt is not None:
+                known.receipt.take(said)
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
@@ -384,14 +350,14 @@ class Sender:
         """Send what waits without waiting for more. Whether everything was settled within so many seconds."""
         deadline = None if seconds is None else time.monotonic() + seconds
         with self._changed:
-            while self._open.stands and self._tally.stopped is None and not self._is_closed:
+            while self._open.unsettled and self._tally.stopped is None and not self._is_closed:
                 self._open.is_flushed = True
                 self._changed.notify_all()
                 left = 1.0 if deadline is None else min(1.0, deadline - time.monotonic())
                 if left <= 0:
                     break
                 self._changed.wait(left)
-            return not self._open.stands
+            return not self._open.unsettled
 
     def report(self) -> Report:
         """The counts so far, as they are at this moment."""
@@ -411,9 +377,9 @@ class Sender:
             with self._changed:
                 self._is_closed = True
                 self._changed.notify_all()
-                for stand in self._open.stands.values():
-                    if stand.receipt is not None:
-                        stand.receipt.close()
+                for known in self._open.unsettled.values():
+                    if known.receipt is not None:
+                        known.receipt.close()
             self._thread.join(1.0)
             self._dispatcher.close()
             self._connection.close()

@@ -22,6 +22,7 @@ from ..destinations.cleaning import remembered
 from ..destinations.destination import Destination
 from ..destinations.rules import Condition, Rule
 from ..language.walking import Rewriter, within
+from .forms import Put, assigned_to, is_object, members_of, put_of, returned_from, stored_in
 from .results import Event
 
 __all__ = ["LONG", "Member", "Memos", "Rewriting", "function"]
@@ -87,20 +88,6 @@ class _Object:
         return nodes.call("join", ast.Tuple(pieces, ast.Load()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Put:
-    """``if value is not None: target[key] = value``, and ``else: m = miss(…)`` if it is required.
-
-    gathers   the test is ``if value:``, for lists and objects
-    """
-
-    target: str
-    key: str
-    value: str
-    gathers: bool
-    is_required: bool
-
-
 class _Instead(Rewriter):
     """Puts something in place of a node that reads the record."""
 
@@ -133,9 +120,9 @@ class Rewriting:
     def body(self) -> list[ast.stmt] | None:
         """The statements of the writer; None if the event has to be built as a whole."""
         built = nodes.copied(self._transform.tree.body)
-        start = next(place for place, one in enumerate(built) if _assigned(one) == "m")
+        start = next(place for place, one in enumerate(built) if assigned_to(one) == "m")
         head, rest, last = built[:start], built[start + 1 : -1], built[-1]
-        root = _returned(last)
+        root = returned_from(last)
         self._objects = _objects(root, rest)
         if root not in self._objects:
             return None
@@ -162,21 +149,21 @@ class Rewriting:
 
     def _rewrite(self, statement: ast.stmt, rest: list[ast.stmt]) -> None:
         """Rewrite a statement, and with it the next one of ``rest`` (which begins at its end) if the two are one."""
-        name = _assigned(statement)
-        put = _put(rest[-1]) if rest and name else None
+        name = assigned_to(statement)
+        put = put_of(rest[-1]) if rest and name else None
         if name in self._objects:
-            for key, value in _members(statement):
+            for key, value in members_of(statement):
                 self._certain(self._objects[name], key, value)
         elif put is not None and put.value == name and put.target in self._objects:
             assert isinstance(statement, ast.Assign)
             rest.pop()
             self._member(put, statement.value)
-        elif (put := _put(statement)) is not None and put.target in self._objects:
+        elif (put := put_of(statement)) is not None and put.target in self._objects:
             if put.value in self._objects:
                 self._inner(put)
             else:
                 self._member(put, None)
-        elif isinstance(statement, ast.Assign) and (stored := _stored(statement)) and stored[0] in self._objects:
+        elif isinstance(statement, ast.Assign) and (stored := stored_in(statement)) and stored[0] in self._objects:
             self._certain(self._objects[stored[0]], stored[1], statement.value)
         else:
             self._statements.append(statement)
@@ -202,7 +189,7 @@ class Rewriting:
         """The key of the event's time or id, else ""."""
         return key if not into.path and key in (self._roles.time, self._roles.id) else ""
 
-    def _member(self, put: _Put, value: ast.expr | None) -> None:
+    def _member(self, put: Put, value: ast.expr | None) -> None:
         """A member that is there if its value is; ``value`` has been assigned before if it is None."""
         into = self._objects[put.target]
         role = self._role(into, put.key)
@@ -222,7 +209,7 @@ class Rewriting:
         if is_sure:
             self.members.append(Member((*into.path, put.key)))
 
-    def _encoded(self, put: _Put, into: _Object, prefix: bytes, *, is_sure: bool) -> None:
+    def _encoded(self, put: Put, into: _Object, prefix: bytes, *, is_sure: bool) -> None:
         """Encode a value that is there, and do without one that is not."""
         variable = nodes.name(put.value)
         test = variable if put.gathers else nodes.is_not_none(variable)
@@ -239,7 +226,7 @@ class Rewriting:
         self._statements.append(nodes.when(test, [there], [empty, self._less(into, put.key)]))
         into.add(nodes.name(piece))
 
-    def _inner(self, put: _Put) -> None:
+    def _inner(self, put: Put) -> None:
         """An object that has been written becomes a member of the one above it, unless there is nothing in it."""
         into, inner = self._objects[put.target], self._objects[put.value]
         if inner.pieces and inner.is_sure:
@@ -351,18 +338,20 @@ _LONG: Final[list[ast.stmt]] = [nodes.give(nodes.constant(LONG))]
 
 def _objects(root: str, built: Sequence[ast.stmt]) -> dict[str, _Object]:
     """The objects that can be written: whatever is done to them is putting members in, and putting them into others."""
-    made = {name for one in built if (name := _assigned(one)) and isinstance(one, ast.Assign) and _is_object(one.value)}
+    made = {
+        name for one in built if (name := assigned_to(one)) and isinstance(one, ast.Assign) and is_object(one.value)
+    }
     uses = Counter(name.id for name in within(built, ast.Name))
     above: dict[str, tuple[str, str]] = {}
     for one in built:
-        put = _put(one)
-        if name := _assigned(one):
+        put = put_of(one)
+        if name := assigned_to(one):
             uses[name] -= 1
         elif put is not None:
             uses[put.target] -= 1
             uses[put.value] -= 2
             above[put.value] = put.target, put.key
-        elif stored := _stored(one):
+        elif stored := stored_in(one):
             uses[stored[0]] -= 1
     found = {name: _Object() for name in made if not uses[name] and (name == root or name in above)}
     for name, known in found.items():
@@ -371,55 +360,6 @@ def _objects(root: str, built: Sequence[ast.stmt]) -> dict[str, _Object]:
             at, key = above[at]
             known.path = (key, *known.path)
     return {name: known for name, known in found.items() if name == root or above[name][0] in found}
-
-
-def _returned(statement: ast.stmt) -> str:
-    """The variable of the event in ``return d1 if m is None else m``."""
-    match statement:
-        case ast.Return(value=ast.IfExp(body=ast.Name(id=name))):
-            return name
-    return ""
-
-
-def _assigned(statement: ast.stmt) -> str:
-    """The variable that a statement assigns to, or ""."""
-    match statement:
-        case ast.Assign(targets=[ast.Name(id=name)]):
-            return name
-    return ""
-
-
-def _stored(statement: ast.stmt) -> tuple[str, str] | None:
-    """``target[key] = …``"""
-    match statement:
-        case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=target), slice=ast.Constant(value=str(key)))]):
-            return target, key
-    return None
-
-
-def _put(statement: ast.stmt) -> _Put | None:
-    """A statement as a ``_Put`` if it is one."""
-    match statement:
-        case ast.If(
-            test=ast.Name(id=name) | ast.Compare(left=ast.Name(id=name), ops=[ast.IsNot()]) as test,
-            body=[ast.Assign(value=ast.Name(id=value)) as body],
-            orelse=[] | [ast.Assign(targets=[ast.Name(id="m")])] as otherwise,
-        ) if name == value and (stored := _stored(body)):
-            return _Put(*stored, name, isinstance(test, ast.Name), bool(otherwise))
-    return None
-
-
-def _is_object(value: ast.expr) -> bool:
-    return isinstance(value, ast.Dict) and all(isinstance(key, ast.Constant) for key in value.keys)
-
-
-def _members(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
-    """What an object begins with."""
-    match statement:
-        case ast.Assign(value=ast.Dict(keys=keys, values=values)):
-            for key, value in zip(keys, values, strict=True):
-                assert isinstance(key, ast.Constant)
-                yield str(key.value), value
 
 
 def function(

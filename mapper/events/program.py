@@ -310,16 +310,8 @@ class Program:
             days = (destination.max_age(event) or 0) // 86400
             made.refused(transform, "too-old", f"{roles.time} is more than {days} days ago", roles.time)
             return
-        try:
-            if (made.context.steps + len(transform.parameters)) * len(made.line) > effort.MOST:
-                effort.weigh(event)
-            encoded = _encode(event)
-            effort.spend(len(encoded))
-        except RecordError as error:
-            made.refused(transform, error.code, error.message, "")
-            return
-        except (OverflowError, ValueError, TypeError):
-            made.refused(transform, "number-range", "a number is too large for JSON", "")
+        encoded = self._encoded(transform, event, made)
+        if encoded is None:
             return
         rules = transform.rules
         if transform.suspicions and may_name_somebody(encoded):
@@ -334,6 +326,21 @@ class Program:
         identity = identity if identity is None or type(identity) is str else str(identity)
         carries = self.match_keys.carried(event)
         made.events.append(Event(name, identity, moment, expires, encoded, transform.key, carries, made.limited))
+
+    def _encoded(self, transform: Transform, event: dict[str, Any], made: Made) -> bytes | None:
+        """An event as JSON; None if it cannot be written, or is more than one record may give."""
+        try:
+            if (made.context.steps + len(transform.parameters)) * len(made.line) > effort.MOST:
+                effort.weigh(event)
+            encoded = _encode(event)
+            effort.spend(len(encoded))
+        except RecordError as error:
+            made.refused(transform, error.code, error.message, "")
+            return None
+        except (OverflowError, ValueError, TypeError):
+            made.refused(transform, "number-range", "a number is too large for JSON", "")
+            return None
+        return encoded
 
     def _kept(self, rule: Rule, transform: Transform, event: dict[str, Any], made: Made) -> bool:
         """Whether an event keeps a rule, or breaks it only so far that it is a warning."""
