@@ -6,7 +6,7 @@ import base64
 import json
 import os
 import random
-import resource
+import shlex
 import signal
 import sqlite3
 import stat
@@ -255,12 +255,65 @@ def test_little_memory_is_enough_for_long_lines(answering: Callable[..., Answeri
         file.write(b"\n" + good.replace(b"id-1", b"id-2") + b"\n")
     environ = {**os.environ, "META_PIXEL_ID": "123", "META_ACCESS_TOKEN": TOKEN}
     command = [sys.executable, "-m", "mapper", "send", "m.yaml", "r.jsonl", "--to", server.url, "--workers", "1"]
-    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, check=False)
-    assert done.returncode == 1, done.stderr
-    assert b"the line is longer than 10 MiB" in done.stderr
+    code, said, peak = measured(command, tmp_path, environ)
+    assert code == 1, said
+    assert "the line is longer than 10 MiB" in said
     assert sorted(event["event_id"] for events in server.requests for event in events) == ["id-1", "id-2"]
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    assert peak < 500_000_000
+    assert peak < 150_000_000
+
+
+def measured(command: list[str], folder: Path, environ: dict[str, str]) -> tuple[int, str, int]:
+    """How a command ended, what it said, and the most bytes of memory that it had."""
+    with (folder / "said").open("wb") as said:
+        process = subprocess.Popen(command, cwd=folder, env=environ, stdout=said, stderr=said)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return process.returncode, (folder / "said").read_text(), used.ru_maxrss * unit
+
+
+def long_records(folder: Path, count: int, size: int) -> None:
+    """Records of so many bytes each, of which all but the first few are of no use."""
+    with (folder / "r.jsonl").open("w") as file:
+        for number in range(count):
+            file.write(json.dumps(lead(number, at=int(time.time()) - 60, pad="x" * size)) + "\n")
+
+
+@pytest.mark.parametrize("way", ["file", "limit", "pipe"])
+def test_memory_does_not_grow_with_the_length_of_records(
+    answering: Callable[..., Answering], tmp_path: Path, way: str
+) -> None:
+    """400 records of 500 kB would fill a batch or two: what is kept of them until they are settled is bounded."""
+    server = answering(taken)
+    (tmp_path / "m.yaml").write_text(SMALL)
+    long_records(tmp_path, 400, 500_000)
+    environ = {**os.environ, "META_PIXEL_ID": "123", "META_ACCESS_TOKEN": TOKEN}
+    call = [sys.executable, "-m", "mapper", "send", "m.yaml", "--to", server.url, "--workers", "1"]
+    more = {"file": "r.jsonl", "limit": "r.jsonl --limit 400", "pipe": "- < r.jsonl"}[way]
+    code, said, peak = measured(["sh", "-c", f"exec {shlex.join(call)} {more}"], tmp_path, environ)
+    assert code == 0, said
+    assert sum(map(len, server.requests)) == 400
+    assert peak < 150_000_000
+
+
+@pytest.mark.parametrize("megabytes", [180, 200, 220, 256])
+def test_a_run_without_enough_memory_says_so_and_goes_on_later(
+    answering: Callable[..., Answering], tmp_path: Path, megabytes: int
+) -> None:
+    server = answering(taken)
+    (tmp_path / "m.yaml").write_text(SMALL)
+    long_records(tmp_path, 100, 500_000)
+    environ = {**os.environ, "META_PIXEL_ID": "123", "META_ACCESS_TOKEN": TOKEN}
+    call = [sys.executable, "-m", "mapper", "send", "m.yaml", "r.jsonl", "--to", server.url, "--journal", "j"]
+    limited = ["sh", "-c", f"ulimit -v {megabytes * 1024}; exec {shlex.join([*call, '--workers', '1'])}"]
+    code, said, _ = measured(limited, tmp_path, environ)
+    assert code in (0, 3, 5), said  # 5: SQLite has none for the journal
+    assert ("there is not enough memory" in said) is (code == 3)
+    code, said, _ = measured(call, tmp_path, environ)
+    assert code == 0, said
+    ids = [event["event_id"] for events in server.requests for event in events]
+    assert len(set(ids)) == 100
+    assert len(ids) - 100 <= 4 * 17, "only what was on its way: four stretches of 8 MB"
 
 
 def test_the_command_leaves_no_image_of_its_memory() -> None:

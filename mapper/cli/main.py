@@ -177,7 +177,18 @@ def _run(arguments: list[str]) -> int:
         _quiet()
         return 5
     except Exception as error:  # noqa: BLE001 - the outermost frame: whatever comes here is a mistake of ours
-        return _bug(error)
+        return _short_of_memory() if _is_shortage(error) else _bug(error)
+
+
+def _is_shortage(error: Exception) -> bool:
+    """Whether there was no memory for an object, or for a thread."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "start new thread" in str(error))
+
+
+def _short_of_memory() -> int:
+    say("mapper: there is not enough memory. Nothing that was recorded is lost: with a journal the next run goes on.")
+    say("  help: Give it more; or use less of it: --workers 1 --concurrency 1.")
+    return 3
 
 
 def _quiet() -> int:

@@ -34,6 +34,7 @@ def cut(job: Job, block: Block, mapped: Mapped, is_full: Callable[[Job], bool]) 
             nth = row.nth
             start, end = block.offset + row.start, block.offset + row.after
             line = Line(block.file, block.number + row.number, start, block.data[row.start : row.end], "", end)
+            job.held += len(line.data)
         assert line is not None
         job.items.append(Item(row.encoded, row.expires, Origin(line, *names[row.of], row.time)))
         job.size += len(row.encoded) + 1
@@ -47,5 +48,6 @@ def _closed(job: Job, lines: int, refused: deque[tuple[Line, Sequence[Refusal]]]
     job.lines += lines
     job.since = job.since or time.monotonic()
     while refused and refused[0][0].offset < job.end:
+        job.held += len(refused[0][0].data)
         job.refused.append(refused.popleft())
     return lines

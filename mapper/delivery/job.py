@@ -17,6 +17,7 @@ from .stretches import Repeated, Stretch
 class Job:
     """A stretch of an input on its way: it is settled when all its events are, and only then are its refusals kept.
 
+    size      bytes of its events; ``held``: of the records that they are kept with until they are settled
     unclear   pending items that may have arrived, with the moment of the first such attempt
     repeated  accepted items that may have been accepted before
     kept      for what cannot be read again: the place of each item in the journal
@@ -28,6 +29,7 @@ class Job:
     end: int = 0
     lines: int = 0
     size: int = 0
+    held: int = 0
     mark: str = ""
     since: float = 0.0
     items: list[Item] = field(default_factory=list)

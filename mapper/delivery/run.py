@@ -39,6 +39,9 @@ MAX_WAIT: Final = 1.0
 _MOST_LINES: Final = 4_000
 """Lines after which a stretch ends even if few of them give events."""
 
+_MOST_HELD: Final = 8_000_000
+"""Bytes of records after which a stretch ends: they are kept until it is settled, should it come to a dead letter."""
+
 OnProgress = Callable[[Tally], None]
 
 
@@ -273,6 +276,7 @@ class Run:
             events = [event for event in events if event.time is None or event.time >= since]
         self.tally.record(self.program, result, events)
         job.lines += 1
+        job.held += len(line.data)
         job.since = job.since or time.monotonic()
         for event in events:
             origin = Origin(line, event.name, event.key, event.time, first_sent)
@@ -283,7 +287,8 @@ class Run:
 
     def _is_full(self, job: Job | None = None) -> bool:
         job, most = job or self._job, self.program.destination.batch.max_bytes or 4_000_000
-        return len(job.items) >= self.size or job.size >= most or job.lines >= _MOST_LINES
+        is_long = job.lines >= _MOST_LINES or job.held >= _MOST_HELD
+        return is_long or len(job.items) >= self.size or job.size >= most
 
     def _is_due(self, one: Input | None = None) -> bool:
         """Whether what has been read has waited long enough; a plain file is read without pause, so it need not."""

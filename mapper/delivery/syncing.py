@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -24,8 +25,9 @@ class Syncer:
         with self._changed:
             self._asked += 1
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._work, daemon=True)
+                thread.start()  # which fails if there is no memory for it: then there is nobody to wait for
+                self._thread = thread
             self._changed.notify_all()
             return self._asked
 
@@ -64,9 +66,11 @@ class Syncer:
                 asked = self._asked
             try:
                 _sync(self._descriptor())
-            except OSError as error:
+            except (OSError, MemoryError) as error:
                 with self._changed:
-                    self._error = error
+                    self._error = (
+                        error if isinstance(error, OSError) else OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+                    )
                     self._changed.notify_all()
                 return
             with self._changed:

@@ -8,7 +8,7 @@ from typing import Final
 from ..events.program import Program
 from ..events.results import Refusal, Result
 from .blocks import Mapped, Task
-from .source import FAULTS, Block, Input, Line, blocks, lines, lines_of
+from .source import BLOCK, FAULTS, Block, Input, Line, blocks, lines, lines_of
 from .streams import Idle
 from .workers import Workers
 
@@ -67,6 +67,7 @@ def _mapped(
 ) -> Iterator[tuple[Line, Result | None]]:
     batch: list[tuple[Line, Result | None]] = []
     wanted: list[bytes] = []
+    size = 0
     for line in given:
         result: Result | None = None
         if not is_done(line.offset):
@@ -76,9 +77,10 @@ def _mapped(
                 result = _UNKNOWN
                 wanted.append(line.data)
         batch.append((line, result))
-        if len(batch) >= most:
+        size += len(line.data)
+        if len(batch) >= most or size >= BLOCK:
             yield from _filled(program, batch, wanted, clock)
-            batch, wanted = [], []
+            batch, wanted, size = [], [], 0
     yield from _filled(program, batch, wanted, clock)
 
 
