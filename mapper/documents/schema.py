@@ -90,7 +90,7 @@ class _Finder:
             span = self.document.span(path, key=True)
             return Problem(span, "empty", f"{_name(path)} says nothing", "Give it a value, or take it away.")
         if error.code in (errors.UNALLOWED_VALUE.code, errors.UNALLOWED_VALUES.code):
-            allowed = [str(value) for value in error.constraint]
+            allowed = [_written(value) for value in error.constraint]
             close = difflib.get_close_matches(str(error.value), allowed, 1)
             hint = f"Did you mean '{close[0]}'?" if close else f"It is one of: {', '.join(allowed)}."
             return Problem(self.document.span(path), "not-allowed", f"{_name(path)} cannot be this", hint)
@@ -219,6 +219,11 @@ class _Any(dict[Any, Any]):
         return self.rule
 
 
+def _written(value: Any) -> str:
+    """A value that is allowed, as it stands in a file."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _kind(value: Any) -> str:
     if value is None:
         return "empty"
@@ -260,7 +265,7 @@ def describe(rules: Mapping[str, Any], above: str = "") -> list[Key]:
         listed = kinds if isinstance(kinds, list) else [kinds]
         takes = " or ".join(dict.fromkeys(WORDS.get(kind, "anything") for kind in listed))
         if "allowed" in rule:
-            takes = ", ".join(f"`{value}`" for value in rule["allowed"])
+            takes = ", ".join(f"`{_written(value)}`" for value in rule["allowed"])
         found.append(Key(path, takes, said.get("about", ""), tuple(said.get("examples", ()))))
         inner = rule.get("schema", {})
         if rule.get("type") == "list" and inner.get("type") == "dict" and "schema" in inner:
