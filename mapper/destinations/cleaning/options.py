@@ -6,6 +6,7 @@ editors and for the docs. Options are written out: they are decided when a mappi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,10 @@ class Option:
     instead: str = ""
 
 
+_YEAR: Final = "%[Yyxc]"
+"""What gives a date a year; newer Pythons warn where there is none."""
+
+
 def _boolean(value: Any) -> bool:
     return type(value) is bool
 
@@ -43,8 +48,10 @@ def _region(value: Any) -> bool:
 def _date_format(value: Any) -> bool:
     """Whether a day that is written so can be read again."""
     day = datetime(1987, 11, 23)
+    if not isinstance(value, str) or re.search(_YEAR, value) is None:
+        return False
     try:
-        return isinstance(value, str) and datetime.strptime(day.strftime(value), value) == day
+        return datetime.strptime(day.strftime(value), value) == day
     except ValueError:
         return False
 
@@ -68,7 +75,7 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "format": Option(
         "How the date is written.",
         "day, month and year in the codes of Python's strptime, such as '%d.%m.%Y'",
-        {"type": "string", "pattern": "%[Yyxc]"},
+        {"type": "string", "pattern": _YEAR},
         _date_format,
         "Where it differs from record to record, leave the option out.",
     ),
