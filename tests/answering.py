@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,6 +15,17 @@ NOW = 1_772_366_400.0
 """2026-03-01T12:00:00Z, the clock of most tests."""
 
 SETTINGS = {"PIXEL_ID": "123", "ACCESS_TOKEN": "sentinel-of-a-token"}
+
+PATIENCE = 30.0
+"""Seconds that something may take on a machine that has much else to do."""
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what a test is about, not for a time."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
 
 
 def taken(events: list[dict[str, Any]]) -> tuple[int, Any]:

@@ -15,7 +15,7 @@ import pytest
 
 from mapper.cli.main import VERBS
 
-from .answering import Answering, lead, taken
+from .answering import Answering, lead, taken, until
 from .command import run
 from .conftest import NOW, SMALL
 
@@ -235,14 +235,15 @@ def test_what_cannot_work_is_said_before_anything_is_sent(arguments: list[str], 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_with_everything_recorded(number: int, code: int, folder: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "mapper", "send", "m.yaml", "-", "--to", "sandbox", "--report", "out.json"],
+        [sys.executable, "-m", "mapper", "send", "m.yaml", "-", "--to", "sandbox", "--report", "out.json",
+         "--metrics", "m.prom"],
         cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None
     line = (folder / "good.jsonl").read_bytes().splitlines()[0] + b"\n"
     process.stdin.write(line * 3000)
     process.stdin.flush()
-    time.sleep(1.5)
+    until((folder / "m.prom").exists)  # it reads
     process.send_signal(number)
     process.stdin.write(line)
     process.stdin.close()

@@ -20,21 +20,14 @@ import pytest
 import mapper
 from mapper.cli.clock import moment
 from mapper.delivery.dispatch import Switch
+from mapper.delivery.inspection import look
 from mapper.delivery.journal import Journal
 from mapper.errors import DeliveryError
 
-from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
+from .answering import PATIENCE, SETTINGS, Answering, invalid, lead, sums_hold, taken, until
 from .conftest import NOW, SMALL
 
 Compile = Callable[..., mapper.Program]
-PATIENCE = 30.0
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
 
 
 def ids(server: Answering) -> Counter[str]:
@@ -231,7 +224,7 @@ def test_what_a_killed_run_had_read_from_its_pipe_is_sent_by_the_next(
         process.stdin.write(text)
         process.stdin.flush()
         until(lambda: len(ids(server)) == 9)
-        time.sleep(0.3)
+        until(lambda: sum(source.records for source in look(tmp_path / "journal").sources) >= 5)
         process.kill()
         process.wait()
     doors.set()

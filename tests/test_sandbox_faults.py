@@ -131,7 +131,7 @@ LEADS = [
         ["cut-after:times=1"],
         ["truncated:times=1"],
         ["latency:seconds=0.2"],
-        ["usage"],
+        ["usage:times=1"],
     ],
     ids=lambda faults: faults[0],
 )

@@ -23,11 +23,10 @@ import mapper
 from mapper.delivery.options import AsKeywords, Options, SenderOptions
 from mapper.errors import DeliveryError, MapperError
 
-from .answering import SETTINGS, Answering, invalid, lead, sums_hold, taken
+from .answering import PATIENCE, SETTINGS, Answering, invalid, lead, sums_hold, taken
 from .conftest import NOW, ROOT, SMALL
 
 Compile = Callable[..., mapper.Program]
-PATIENCE = 30.0
 
 
 def ids(server: Answering) -> Counter[str]:
