@@ -224,6 +224,7 @@ def test_a_hundred_thousand_events_are_scrolled_through(page: Page, sandbox: San
     count = sandbox.store.db.execute("SELECT count(*) FROM events").fetchone()[0]
     assert count >= 100_000
     page.press("e")
+    page.until("document.querySelector('#list').scrollHeight > 1e6")  # all of them, and not those it had before
     page.until("document.querySelectorAll('.row.event:not(.waiting)').length > 10")
     page.js("document.querySelector('#list').focus()")
     page.press("End")
