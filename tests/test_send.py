@@ -198,10 +198,28 @@ def test_settings_are_checked_before_anything_is_read(
     assert "abc" not in str(error.value)
 
 
-def test_a_sample_never_goes_to_the_real_destination() -> None:
+@pytest.mark.parametrize("to", ["", "meta"])
+def test_a_sample_never_goes_to_the_real_destination(to: str) -> None:
     program = mapper.load(ROOT / "mappings" / "storefront.yaml")
     with pytest.raises(DeliveryError, match="sample"):
-        mapper.send(program, ROOT / "mappings" / "samples" / "storefront.jsonl", settings=SETTINGS)
+        mapper.send(program, ROOT / "mappings" / "samples" / "storefront.jsonl", to=to, settings=SETTINGS)
+
+
+@pytest.mark.parametrize("to", ["sandbox", "ga4", "localhost:8111", "Meta"])
+def test_what_is_meant_for_elsewhere_never_goes_to_the_real_destination(
+    to: str, compiled: Compile, tmp_path: Path
+) -> None:
+    """A word that names no address does not quietly mean the mapping's destination."""
+    (tmp_path / "dead.jsonl").touch()
+    for use in (
+        lambda: mapper.send(compiled(), [lead(1)], to=to, settings=SETTINGS),
+        lambda: mapper.retry(compiled(), tmp_path / "dead.jsonl", to=to, settings=SETTINGS),
+        lambda: mapper.Sender(compiled(), to=to, settings=SETTINGS),
+    ):
+        with pytest.raises(DeliveryError) as error:
+            use()
+        assert (error.value.code, error.value.exit_code) == ("to", 2)
+        assert ("sandbox.url" in error.value.hint) is (to == "sandbox")
 
 
 def test_the_token_appears_nowhere(

@@ -19,6 +19,7 @@ from ..delivery.dispatch import CONCURRENCY, GRACE, Notify, Switch
 from ..delivery.metrics import write
 from ..delivery.pipeline import send
 from ..delivery.report import Tally
+from ..delivery.settings import address_of as address_named
 from ..delivery.transport import DEADLINE
 from ..errors import DeliveryError, MappingError
 from ..events.program import Program, load
@@ -223,13 +224,8 @@ def _journal(named: Path | None, no_journal: bool, is_real: bool, mapping: str, 
 
 
 def address_of(program: Program, to: str) -> str:
-    """What ``--to`` means: "" for the mapping's own destination, else an address."""
-    if to in ("", "sandbox", program.destination.name):
-        return "" if to != "sandbox" else "sandbox"
-    if to.startswith(("https://", "http://")):
-        return to
-    message = f"the mapping is for '{program.destination.name}': it cannot be sent to '{to}'"
-    raise DeliveryError("to", message, 2, f"Use --to {program.destination.name}, --to sandbox, or --to https://…")
+    """What ``--to`` means: "" for the mapping's own destination, else an address, or ``sandbox``."""
+    return to if to == "sandbox" else address_named(program.destination, to) or ""
 
 
 def sandbox_for(program: Program) -> Any:

@@ -19,7 +19,7 @@ from .journal import Journal
 from .options import AsKeywords, Options
 from .report import Report
 from .run import OnProgress, Run
-from .settings import resolve
+from .settings import address_of, resolve
 from .transport import Connection
 
 
@@ -45,7 +45,7 @@ def send(
 
     program          the mapping, as ``mapper.load`` gives it
     source           a file, a glob, ``-``, a list of these, or an iterable of records (dicts, or lines of JSON)
-    to               ``https://host`` in place of the destination's own; else the mapping's destination
+    to               an address, ``https://host``, in place of the destination's own, or just the destination's name
     settings         settings by name or variable, over those of the environment
     test_event_code  routes the events to the destination's test tool
     dry_run          do everything but send
@@ -79,10 +79,17 @@ def send(
     if journal is not None and any(one.records is not None for one in given):
         hint = "Name a file, or hand the records to a mapper.Sender, which keeps what it was given."
         raise DeliveryError("journal-records", "a journal is for files and pipes, not for records in memory", 2, hint)
-    run.check(given, is_test=test_event_code is not None or bool(to))
+    run.check(given, is_test=test_event_code is not None or _is_elsewhere(program, to, dry_run=dry_run))
     return execute(
         run, given, to=to, settings=settings, test_event_code=test_event_code, dry_run=dry_run, journal=journal
     )
+
+
+def _is_elsewhere(program: Program, to: str, *, dry_run: bool) -> bool:
+    """Whether events go to another address than the destination's own; in a dry run none has to be given."""
+    if dry_run:
+        return to not in ("", program.destination.name)
+    return address_of(program.destination, to) is not None
 
 
 def execute(
@@ -97,7 +104,7 @@ def execute(
 ) -> Report:
     """Carry a run out; the arguments are those of ``send``."""
     destination = run.program.destination
-    base = to if to.startswith(("http://", "https://")) else None
+    base = address_of(destination, to) if not dry_run else None
     started = time.monotonic()
     with ExitStack() as stack:
         stack.enter_context(run.letters)

@@ -37,7 +37,7 @@ from .dispatch import CONCURRENCY, GRACE, Dispatcher, Switch
 from .journal import Journal
 from .receipts import Receipt
 from .report import Report, Tally
-from .settings import resolve
+from .settings import address_of, resolve
 from .stretches import Kept, Stretch
 from .transport import Client, Connection
 from .unsettled import Group, Open, Unsettled
@@ -99,7 +99,7 @@ class Sender:
         prepared = destination.request.prepare(
             resolve(destination, settings),
             test_code=test_event_code,
-            base=to if to.startswith(("http://", "https://")) else None,
+            base=address_of(destination, to),
             token_in=destination.request.quietest if client is not None else None,
         )
         self._connection = Connection(destination, prepared, connections=concurrency, client=client)

@@ -64,6 +64,23 @@ def resolve(
     return Settings(values)
 
 
+def address_of(destination: Destination, to: str) -> str | None:
+    """The address that events go to in place of the destination's own; None for its own.
+
+    to      "", the destination's name, or an address
+    raises  DeliveryError (exit code 2) for anything else: what is meant for a sandbox must not reach the real one
+    """
+    if to in ("", destination.name):
+        return None
+    if to.startswith(("https://", "http://")):
+        return to
+    hint = f"It goes to {destination.name}, to a sandbox, or to an address: https://…"
+    if to == "sandbox":
+        hint = "Give its address and its settings: to=sandbox.url, settings=sandbox.settings."
+    message = f"the mapping is for '{destination.name}': it cannot be sent to '{to}'"
+    raise DeliveryError("to", message, 2, hint)
+
+
 def _where(text: str) -> str:
     return f"Find it in: {text}" if text else ""
 
