@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import signal
@@ -88,6 +89,66 @@ def test_a_file_that_changed_where_it_was_sent_is_refused(
     assert report.exit_code == 2
     assert report.stopped is not None
     assert report.stopped.code == "journal-file"
+    assert set(accepted(server).values()) == {1}
+
+
+def packed(path: Path, text: str, level: int = 6) -> Path:
+    path.write_bytes(gzip.compress(text.encode(), level))
+    return path
+
+
+def test_a_packed_file_is_known_by_what_is_in_it(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """Packed anew, renamed, grown, unpacked: the same file, of which nothing is sent again."""
+    program, server = compiled(), answering(taken)
+    lines = [json.dumps(lead(n)) + "\n" for n in range(900)]
+    path = packed(tmp_path / "day.jsonl.gz", "".join(lines[:600]), 9)
+    assert run(program, path, server).events.sent == 600
+    path.unlink()
+    path = packed(tmp_path / "again.gz", "".join(lines[:600]), 1)
+    assert run(program, path, server).settled_before == 600
+    with path.open("ab") as file:
+        file.write(gzip.compress("".join(lines[600:800]).encode()))
+    assert run(program, path, server).events.sent == 200
+    plain = tmp_path / "day.jsonl"
+    plain.write_text("".join(lines))
+    assert run(program, plain, server).events.sent == 100
+    assert len(accepted(server)) == 900
+    assert set(accepted(server).values()) == {1}
+
+
+def test_a_packed_file_that_changed_where_it_was_sent_is_refused(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    program, server = compiled(), answering(taken)
+    lines = [json.dumps(lead(n)) + "\n" for n in range(900)]
+    path = packed(tmp_path / "day.jsonl.gz", "".join(lines))
+    run(program, path, server)
+    packed(path, "".join(lines[:600] + [lines[-1]] * 300))
+    report = run(program, path, server)
+    assert report.stopped is not None
+    assert (report.exit_code, report.stopped.code) == (2, "journal-file")
+    assert set(accepted(server).values()) == {1}
+
+
+def test_a_packed_file_is_sent_on_from_where_a_run_stopped(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """Also one that breaks off, once the whole of it is there."""
+    program, server = compiled(), answering(taken)
+    text = "".join(json.dumps(lead(n)) + "\n" for n in range(3000))
+    path = packed(tmp_path / "day.jsonl.gz", text)
+    assert run(program, path, server, limit=700).events.sent == 700
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    broken = run(program, path, server)
+    assert broken.stopped is not None
+    assert broken.stopped.code == "broken-input"
+    path.write_bytes(whole)
+    report = run(program, path, server)
+    assert (report.exit_code, report.settled_before + report.events.sent) == (0, 3000)
+    assert len(accepted(server)) == 3000
     assert set(accepted(server).values()) == {1}
 
 

@@ -18,6 +18,7 @@ from . import ledger
 from .delivery import WINDOW
 from .journal import Journal
 from .locking import Locked, broken
+from .recognising import Files
 from .stretches import Progress
 
 State = Literal["held", "open", "due", "again"]
@@ -131,8 +132,8 @@ def settled(journal: Path, path: Path) -> Progress | None:
     """
     if not journal.is_file():
         return None
-    with _reading(journal) as database:
-        return Journal.reading(journal, database).known(path)
+    with _reading(journal) as database, closing(Files()) as files:
+        return Journal.reading(journal, database, files).known(path)
 
 
 def _there(journal: Path) -> None:

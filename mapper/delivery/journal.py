@@ -14,7 +14,6 @@ cleaned, hashed where the destination wants it, and erased once they are settled
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,16 +21,15 @@ from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from ..errors import DeliveryError
 from . import ledger
 from .locking import Locked, broken
+from .recognising import START, Files, digest
 from .stretches import Kept, LeftOver, Progress, Repeated, Stretch
 from .syncing import Syncer
 
-_PREFIX: Final = 65_536
-_CHECKED: Final = 4_096
 _FORMAT: Final = "3"
 _AHEAD: Final = 4
 """Stretches that are settled and have not reached the disk yet: so many come twice after a power cut."""
@@ -71,6 +69,7 @@ class Journal:
         self._locked = Locked(path)
         self._db = self._locked.database
         self._syncer = Syncer(self._locked.log)
+        self._files = Files()
         self._synchronous = ""
         self._mixed = set[int]()
         """Files of which more may be open than the stretches of this run."""
@@ -85,10 +84,10 @@ class Journal:
             raise
 
     @classmethod
-    def reading(cls, path: Path, database: sqlite3.Connection) -> Journal:
+    def reading(cls, path: Path, database: sqlite3.Connection, files: Files) -> Journal:
         """A journal that is only looked into."""
         found = cls.__new__(cls)
-        found.path, found._clock, found._db = path, time.time, database
+        found.path, found._clock, found._db, found._files = path, time.time, database, files
         return found
 
     def _belongs(self, mapping: str, target: str) -> None:
@@ -124,19 +123,19 @@ class Journal:
         found = self.known(path)
         if found is not None:
             return found
-        start = _start(path, _PREFIX)
-        values = (len(start), _digest(start), path.name)
+        start = self._files.start(path)
+        values = (len(start), digest(start), path.name)
         number = self._db.execute("INSERT INTO files (prefix_length, prefix, name) VALUES (?, ?, ?)", values).lastrowid
         return Progress(number or 0)
 
     @_guarded
     def known(self, path: Path) -> Progress | None:
         """The same, or None for a file that the journal has not seen."""
-        start = _start(path, _PREFIX)
+        start = self._files.start(path)
         rows = self._db.execute("SELECT id, prefix_length, prefix, settled, lines, checked FROM files").fetchall()
         for number, length, prefix, end, lines, checked in rows:
-            if 0 < length <= len(start) and _digest(start[:length]) == prefix:
-                if checked and checked != self._check(path, end):
+            if 0 < length <= len(start) and digest(start[:length]) == prefix:
+                if checked and checked != self._files.before(path, end):
                     hint = "Is it another file of the same beginning? Name another journal with --journal."
                     message = f"{path} has changed where it was sent already"
                     raise DeliveryError("journal-file", message, 2, hint)
@@ -188,14 +187,6 @@ class Journal:
             elif first is not None:
                 found.open.append((Stretch(start, end, count), first))
         return found
-
-    def _check(self, path: Path, settled: int) -> str:
-        """A hash of the last bytes before ``settled``; "" for a packed file, whose offsets are those of its content."""
-        with _input(path) as opened:
-            if opened.read(2) == b"\x1f\x8b":
-                return ""
-            opened.seek(max(0, settled - _CHECKED))
-            return _digest(opened.read(min(_CHECKED, settled)))
 
     def begin(self, file: int, stretch: Stretch, kept: Sequence[Kept] = (), *, is_sent: bool = True) -> None:
         """A stretch is about to be sent: written down before the first byte of it leaves.
@@ -341,11 +332,11 @@ class Journal:
         if settled == before:
             return
         if path is not None:
-            checked = self._check(path, settled)
+            checked = self._files.before(path, settled)
             # A file that was short when it was first seen is known better now.
-            if checked and length < min(settled, _PREFIX):
-                start = _start(path, min(settled, _PREFIX))
-                values = (len(start), _digest(start), file)
+            if length < min(settled, START):
+                start = self._files.start(path, min(settled, START))
+                values = (len(start), digest(start), file)
                 self._db.execute("UPDATE files SET prefix_length = ?, prefix = ? WHERE id = ?", values)
         self._db.execute(
             "UPDATE files SET settled = ?, lines = ?, checked = ? WHERE id = ?", (settled, lines, checked, file)
@@ -355,6 +346,7 @@ class Journal:
         """Let go of the file."""
         self._syncer.close()
         self._locked.close()
+        self._files.close()
 
     def __enter__(self) -> Journal:
         return self
@@ -363,23 +355,3 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _start(path: Path, size: int) -> bytes:
-    with _input(path) as file:
-        return file.read(size)
-
-
-@contextmanager
-def _input(path: Path) -> Iterator[BinaryIO]:
-    try:
-        with path.open("rb") as file:
-            yield file
-    except OSError as error:  # it was there when the run began
-        message = f"{path} cannot be read any more: {error.strerror}"
-        hint = "Put it back, and run it again. What was settled stays settled."
-        raise DeliveryError("unreadable", message, 5, hint) from None
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
