@@ -98,3 +98,18 @@ def test_no_mapping_raises_anything_but_its_problems(top: dict[str, Any], parame
         from mapper.events.program import Program
 
         Program(compiled).map({"a": [{"b": 1}]}, 1772366400)
+
+
+def test_a_name_that_is_too_long_is_told_once_as_a_key_and_beside_one(tmp_path: Path) -> None:
+    long = "TheNameOfAnEventThatHasMoreThanFiftyCharactersIsTooLong"
+    parameters = "{event_time: '{{ at }}', event_id: x, action_source: other, user_data: {em: '{{ e }}'}}"
+    (tmp_path / "m.yaml").write_text(
+        f"version: 1\ndestination: meta\nevents:\n  {long}:\n    parameters: {parameters}\n"
+        f"  Other:\n    event_name: {long}\n    parameters: {parameters}\n"
+    )
+    with pytest.raises(mapper.MappingError) as caught:
+        mapper.load(tmp_path / "m.yaml")
+    assert [(one.code, one.span.line, one.span.column) for one in caught.value.problems] == [
+        ("bad-literal", 4, 3),
+        ("bad-literal", 7, 17),
+    ]

@@ -8,6 +8,7 @@ import pytest
 
 import mapper
 from mapper.authoring.deduplication import explained, page_copies
+from mapper.destinations.destination import load_destination
 from mapper.errors import MappingError
 
 from .command import run
@@ -80,3 +81,16 @@ def test_check_shows_it(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert b"eventID: ORDER_MESSAGE_ID" in done.stdout
     assert run("check", "m.yaml", "--pixel", "--format", "json", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "hours"),
+    [("", 44), ("twin: {window: 24 hours, standard: '{name} {id}', custom: '{name} {id}'}", 22), ("twin: null", 44)],
+    ids=["as for Meta", "a day", "nothing is said"],
+)
+def test_a_sender_repeats_nothing_beyond_what_the_destination_remembers(
+    tmp_path: Path, change: str, hours: int
+) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(f"destination: own\nextends: meta\n{change}\n")
+    assert load_destination(str(path)).memory == hours * 3600

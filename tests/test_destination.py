@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mapper
 from mapper.destinations import declared
 from mapper.destinations.declaration import FILE_RULES
 from mapper.destinations.destination import bundled_destinations, load_destination
@@ -395,6 +396,29 @@ def test_formats_that_may_stand_in_an_address() -> None:
 
 
 # -- answers ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("version", "is_old"), [("v9.0", True), ("v20.0", True), ("v21.0", False), ("v100.1", False)])
+def test_a_version_out_of_service_can_be_used_and_is_doubted(version: str, is_old: bool) -> None:
+    setting = load_destination("meta").settings["API_VERSION"]
+    assert setting.problem(version) == ""
+    assert (version in setting.doubt(version)) == is_old
+
+
+def test_a_secret_of_another_destination_is_noticed_in_a_mapping(tmp_path: Path) -> None:
+    """How it looks, and which variable it belongs into, is the destination's to say."""
+    (tmp_path / "own.yaml").write_text(
+        "destination: own\nextends: meta\nsettings:\n"
+        "  ACCESS_TOKEN: {env: OWN_KEY, format: token, secret: true, begins: own-live_}\n"
+    )
+    path = tmp_path / "m.yaml"
+    path.write_text("version: 1\ndestination: own.yaml\nx-key: own-live_0123456789abcdefghij\nevents: {}\n")
+    with pytest.raises(MappingError) as refused:
+        mapper.load(path)
+    (found,) = [one for one in refused.value.problems if one.code == "secret-in-file"]
+    assert found.span.line == 3
+    assert "environment (OWN_KEY)" in found.hint
+    assert "0123456789" not in str(refused.value)
 
 
 @pytest.mark.parametrize("case", spec("answers/meta.yaml")["cases"], ids=lambda case: case["title"])

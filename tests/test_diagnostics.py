@@ -121,11 +121,27 @@ def test_json_and_sarif_say_all() -> None:
     ]  # fmt: skip
     assert json.loads(as_json([])) == []
     run = json.loads(as_sarif(found, "1.2"))["runs"][0]
+    assert run["columnKind"] == "unicodeCodePoints"
     assert run["tool"]["driver"]["rules"] == [{"id": "a-code"}]
     assert run["results"][0]["message"]["text"] == "a message. help"
     assert run["results"][0]["locations"][0]["physicalLocation"]["region"] == {
         "startLine": 1, "startColumn": 2, "endColumn": 4,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "uri"),
+    [
+        ("mappings/shop.yaml", "mappings/shop.yaml"),
+        ("a b/50%#1?.yaml", "a%20b/50%25%231%3F.yaml"),
+        ("c:d.yaml", "c%3Ad.yaml"),
+        ("/srv/maps/größe.yaml", "file:///srv/maps/gr%C3%B6%C3%9Fe.yaml"),
+        ("not-utf-8-\udcff.yaml", "not-utf-8-%FF.yaml"),
+    ],
+)
+def test_a_file_is_a_uri_in_sarif(file: str, uri: str) -> None:
+    (result,) = json.loads(as_sarif([problem(file, 1, 2, 4)], "1"))["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": uri}
 
 
 @given(

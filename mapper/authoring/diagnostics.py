@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from ..documents.placing import Lines
 from ..errors import Problem, Span
@@ -193,7 +194,7 @@ def as_sarif(problems: Sequence[Problem], version: str) -> str:
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": problem.span.file},
+                        "artifactLocation": {"uri": _uri(problem.span.file)},
                         "region": {
                             "startLine": problem.span.line,
                             "startColumn": problem.span.column,
@@ -207,8 +208,15 @@ def as_sarif(problems: Sequence[Problem], version: str) -> str:
     ]
     rules = [{"id": code} for code in sorted({problem.code for problem in problems})]
     driver = {"name": "mapper", "version": version, "rules": rules}
-    log = {"version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    log = {"version": "2.1.0", "runs": [run]}
     return to_json({"$schema": "https://json.schemastore.org/sarif-2.1.0.json", **log})
+
+
+def _uri(file: str) -> str:
+    """A file's name as a URI: relative to where the command runs, or ``file:///…``."""
+    named = quote(file.encode("utf-8", "surrogateescape"))  # quotes a colon, too: it would begin a scheme
+    return f"file://{named}" if named.startswith("/") else named
 
 
 def _plain(problem: Problem) -> dict[str, Any]:

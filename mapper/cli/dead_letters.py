@@ -23,7 +23,7 @@ from ..events.program import load
 from ..events.results import general
 from .live import progress
 from .main import coloured, say, tell, width
-from .send import CA_FILE, PROXY, address_of, sandbox_for, signals
+from .send import CA_FILE, PROXY, address_of, sandbox_for, signals, warn
 from .summary import summary
 
 HELP = """\b
@@ -162,6 +162,7 @@ def retry_letters(
             to=address,
             settings=settings,
             on_progress=shown,
+            on_note=None if quiet else warn,
             switch=switch,
             **options,
         )

@@ -36,7 +36,8 @@ data."""
 
 @click.command("explain", help=HELP)
 @click.argument("mapping", type=click.Path())
-@click.argument("record", type=click.Path(allow_dash=True))
+@click.argument("record", type=click.Path(allow_dash=True), required=False)
+@click.option("--record", "named", type=click.Path(allow_dash=True), metavar="FILE", help="The same as RECORD.")
 @click.option(
     "--line", "number", type=click.IntRange(1), default=1, show_default=True, help="The record's line in the file."
 )
@@ -47,7 +48,8 @@ data."""
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="The form of the output.")
 def command(
     mapping: str,
-    record: str,
+    record: str | None,
+    named: str | None,
     number: int,
     event: str,
     parameter: str,
@@ -56,6 +58,11 @@ def command(
     form: str,
 ) -> int:
     """Explain one record."""
+    if record is not None and named is not None:
+        raise click.UsageError("Name the record once: as RECORD or with --record.")
+    record = record or named
+    if record is None:
+        raise click.UsageError("Missing argument 'RECORD': a file of records, or - for standard input.")
     program = load(mapping)
     _check_event(program, event)
     _check_parameter(program, parameter)

@@ -192,7 +192,8 @@ def _send(
         stack.enter_context(signals(switch, quiet=quiet))
         shown = [stack.enter_context(progress(quiet=quiet)), counts.show if counts is not None else None]
         options["on_progress"] = _all([show for show in shown if show is not None])
-        report = send(program, source, to=address, settings=settings, on_note=notify, switch=switch, **options)
+        tell = notify or (None if quiet else warn)
+        report = send(program, source, to=address, settings=settings, on_note=tell, switch=switch, **options)
     if notify is not None:
         notify("finished", {key: said for key, said in report.as_dict().items() if key != "repeated"})
     if not quiet:
@@ -202,6 +203,12 @@ def _send(
     if counts is not None:
         counts.finish(report)
     return report.exit_code
+
+
+def warn(word: str, fields: Mapping[str, Any]) -> None:
+    """Of what happens in a run, what a person should know at once."""
+    if word == "warning":
+        say(f"Warning: {fields['message']}.")
 
 
 def _all(shown: Sequence[Show]) -> Show | None:

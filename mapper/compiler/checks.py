@@ -311,8 +311,9 @@ def whole_mapping(
     problems: list[Problem],
 ) -> None:
     """Checks that need all events at once."""
+    secrets = _Secrets(destination, problems)
     for document in spec.documents:
-        _secrets(document, (), document.value, problems)
+        secrets.look(document, (), document.value)
     if spec.problems:
         return  # what is left out may be what was asked for
     if not spec.events:
@@ -331,18 +332,31 @@ def whole_mapping(
             problems.append(Problem(place.key_span(), "unused-table", f"nothing uses table '{name}'", hint, "warning"))
 
 
-_SECRET = re.compile(r"EAA[A-Za-z0-9]{20,}|access_token=[^&\s{]{8,}|(?:Bearer|Basic)\s+[A-Za-z0-9._~+/-]{16,}=*")
+_CREDENTIAL = r"access_token=[^&\s{]{8,}|(?:Bearer|Basic)\s+[A-Za-z0-9._~+/-]{16,}=*"
+"""What gives access anywhere: in the query of an address, and in a header."""
 
 
-def _secrets(document: Document, path: tuple[str | int, ...], value: Any, problems: list[Problem]) -> None:
-    """Access tokens in a file that many people read. The message does not repeat them."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            _secrets(document, (*path, key), inner, problems)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            _secrets(document, (*path, index), inner, problems)
-    elif isinstance(value, str) and len(value) >= 20 and _SECRET.search(value):
-        message = "this looks like an access token; a mapping file is no place for it"
-        hint = "Put it into the environment (META_ACCESS_TOKEN), and make a new one: this one has been seen."
-        problems.append(Problem(document.span(path), "secret-in-file", message, hint))
+class _Secrets:
+    """Finds access tokens in files that many people read. The message does not repeat them."""
+
+    def __init__(self, destination: Destination, problems: list[Problem]) -> None:
+        secret = [setting for setting in destination.settings.values() if setting.secret]
+        begins = [rf"(?<![A-Za-z0-9]){re.escape(one.begins)}[A-Za-z0-9]{{20,}}" for one in secret if one.begins]
+        self._search = re.compile("|".join([*begins, _CREDENTIAL])).search
+        token = destination.request.token
+        known = destination.settings[token.setting] if token is not None else next(iter(secret), None)
+        self._variable = f" ({known.env})" if known is not None else ""
+        self._problems = problems
+
+    def look(self, document: Document, path: tuple[str | int, ...], value: Any) -> None:
+        """Look through a value of a document and all that is in it."""
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                self.look(document, (*path, key), inner)
+        elif isinstance(value, list):
+            for index, inner in enumerate(value):
+                self.look(document, (*path, index), inner)
+        elif isinstance(value, str) and len(value) >= 20 and self._search(value):
+            message = "this looks like an access token; a mapping file is no place for it"
+            hint = f"Put it into the environment{self._variable}, and make a new one: this one has been seen."
+            self._problems.append(Problem(document.span(path), "secret-in-file", message, hint))

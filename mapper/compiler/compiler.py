@@ -297,7 +297,10 @@ class Compiler:
             self.problems.append(
                 Problem(declared.key_span(), "event-name-parameter", f"'{role}' is no parameter", hint)
             )
+        before = len(builder.problems)
         part = builder.leaf(Leaf(place), known, scope) if place else builder.named(spec.key, spec.place, known)
+        if part is None and len(builder.problems) > before:  # it is there, if wrong: nothing is missing
+            builder.produced.add(role)
         name = part.constant if part is not None and part.constant is not MISSING else ""
         return str(name), part
 

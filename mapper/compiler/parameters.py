@@ -38,7 +38,7 @@ class Builder(ListBuilding):
 
     def named(self, name: str, place: Place, known: Field) -> Part | None:
         """The event's name as the mapping's own key says it."""
-        return self._literal(name, Leaf(place), known)
+        return self._literal(name, Leaf(place), known, is_key=True)
 
     def _check_required(self) -> None:
         for path, asked in self.required.items():
@@ -301,19 +301,22 @@ class Builder(ListBuilding):
         expression.whole()
         return nodes.constant(expression.constant) if expression.constant is not MISSING else expression.node
 
-    def _literal(self, value: Any, spec: Leaf, known: Field) -> Part | None:
+    def _literal(self, value: Any, spec: Leaf, known: Field, *, is_key: bool = False) -> Part | None:
         if not known.is_leaf:
             if is_empty(value):
                 return None
             return self._wrong(spec, known, "a single value")
-        prepared = self._fit(value, spec, known)
+        prepared = self._fit(value, spec, known, is_key=is_key)
         if prepared is None:
             return None
         self.literals[known.path] = prepared
         return Part(constant=prepared)
 
-    def _fit(self, value: Any, spec: Leaf, known: Field) -> Any:
-        """A value that is written out, prepared; None if it is empty or cannot be sent, which is noted."""
+    def _fit(self, value: Any, spec: Leaf, known: Field, *, is_key: bool = False) -> Any:
+        """A value that is written out, prepared; None if it is empty or cannot be sent, which is noted.
+
+        is_key   whether it is not the value at its place, but the key
+        """
         context = Context(0.0)
         prepared = known.preparer(spec.options)(value, context)
         if not context.warnings and (prepared is not None or is_empty(value)):
@@ -321,9 +324,12 @@ class Builder(ListBuilding):
         code = context.warnings[0][0] if context.warnings else "bad-value"
         message = f"{known.path} cannot take this value: {CODES.get(code, code)}"
         hint = f"{known.about}" if not known.allowed else f"It is one of: {', '.join(map(str, known.allowed))}."
-        if isinstance(value, str) and (names_field(value) or (value.isidentifier() and not known.allowed)):
+        if code == "too-long":
+            hint = f"At most {known.max_length} characters. {known.about}"
+        elif isinstance(value, str) and (names_field(value) or (value.isidentifier() and not known.allowed)):
             hint = f'For the field of the record write "{{{{ {value.strip()} }}}}".'
-        self.problems.append(Problem(spec.place.span(), "bad-literal", message, hint))
+        span = spec.place.key_span() if is_key else spec.place.span()
+        self.problems.append(Problem(span, "bad-literal", message, hint))
         return None
 
     def _check_options(self, spec: Leaf, known: Field) -> None:

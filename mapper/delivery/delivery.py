@@ -27,7 +27,7 @@ PENDING_PERSON: Final = 4
 INTERNAL: Final = 70
 PATIENCE: Final = 900.0
 WINDOW: Final = 44 * 3600
-"""Seconds for which the destination drops copies (48 hours for Meta), less some: later, copies could count twice."""
+"""Seconds for which a destination is taken to drop copies unless it is known better: see ``Destination.memory``."""
 
 INTERRUPTED: Final = "interrupted"
 """The reason of an answer that was never asked for, because the run is to end."""
@@ -85,7 +85,7 @@ class Policy:
     patience       seconds of waiting for one batch before the run gives up for now
     longest_wait   a destination that asks for a longer wait than this ends the run for now
     margin         seconds kept back before an event's age limit
-    window         seconds for which the destination drops copies
+    window         seconds for which the destination drops copies: later, they could count twice
     max_requests   requests for one batch, which bounds the search for events that are wrong
     max_refusals   refused requests without anything accepted, after which it is the setup that is wrong
     proven         whether the destination has accepted anything in this run: then a refusal is the event's own fault

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from ..destinations.answers import Answer
 from ..destinations.rendering import Rendering
-from .delivery import INTERRUPTED, PATIENCE, PENDING_PERSON, Item, Outcome, Policy, Send, deliver
+from .delivery import INTERRUPTED, PATIENCE, PENDING_PERSON, WINDOW, Item, Outcome, Policy, Send, deliver
 
 CONCURRENCY: Final = 4
 GRACE: Final = 10.0
@@ -68,6 +68,7 @@ class Dispatcher:
 
     clock      the time in Unix seconds
     margin     seconds kept back before an event's age limit
+    window     seconds for which the destination drops copies
     rate       events a second at most; None for as fast as it goes
     patience   seconds of waiting for one batch before the run gives up for now
     notify     told when a batch has to wait
@@ -80,6 +81,7 @@ class Dispatcher:
         *,
         clock: Callable[[], float] = time.time,
         margin: int = 60,
+        window: int = WINDOW,
         concurrency: int = CONCURRENCY,
         switch: Switch | None = None,
         rate: float | None = None,
@@ -100,6 +102,7 @@ class Dispatcher:
             lambda longest: random.uniform(0, longest),
             patience=patience,
             margin=margin,
+            window=window,
             proven=lambda: self._is_proven,
             may_retry=self._may_retry,
             groups=_whole if rendering is None else partial(_grouped, rendering),

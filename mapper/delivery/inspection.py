@@ -95,8 +95,9 @@ def look(journal: Path, *, clock: Callable[[], float] = time.time) -> Contents:
         if not ledger.is_whole(database):
             raise DeliveryError("journal-damaged", f"the journal {journal} is damaged", 5)
         target = dict(database.execute("SELECT key, value FROM meta")).get("target", "")
+        window = _window(database)
         query = "SELECT id, prefix_length, name, settled, lines FROM files ORDER BY id"
-        found = [_source(database, clock(), *row) for row in database.execute(query).fetchall()]
+        found = [_source(database, clock() - window, *row) for row in database.execute(query).fetchall()]
         return Contents(target, [one for one in found if one.name or one.records or one.pending or one.twice])
 
 
@@ -108,9 +109,9 @@ def decide(journal: Path, *, resend: bool, everything: bool = False, clock: Call
     raises      DeliveryError: exit code 2 if there is no such journal, 5 if it cannot be used, or a run holds it
     """
     _there(journal)
-    earliest = clock() - (0 if everything else WINDOW)
     with Locked(journal) as locked:
         try:
+            earliest = clock() - (0 if everything else _window(locked.database))
             query = "SELECT file, start, lines FROM ranges WHERE state = 'open' AND sent <= ?"
             found = locked.database.execute(query, (earliest,)).fetchall()
             locked.database.execute("BEGIN IMMEDIATE")
@@ -152,8 +153,14 @@ def _reading(journal: Path) -> Iterator[sqlite3.Connection]:
         raise DeliveryError("journal", f"{journal} is no journal, or not of this version", 5) from None
 
 
+def _window(database: sqlite3.Connection) -> int:
+    """Seconds for which the destination of a journal drops copies, as the last run noted them."""
+    found = database.execute("SELECT value FROM meta WHERE key = 'window'").fetchone()
+    return int(found[0]) if found is not None else WINDOW
+
+
 def _source(
-    database: sqlite3.Connection, now: float, number: int, prefix: int, name: str, settled: int, lines: int
+    database: sqlite3.Connection, earliest: float, number: int, prefix: int, name: str, settled: int, lines: int
 ) -> Source:
     query = "SELECT state, start, end, lines, sent FROM ranges WHERE file = ? ORDER BY start"
     pending: list[Pending] = []
@@ -161,7 +168,7 @@ def _source(
         if state == "done":
             lines += count
             continue
-        is_held = state == "open" and now - sent > WINDOW
+        is_held = state == "open" and sent < earliest
         pending.append(Pending("held" if is_held else state, start, end, count, sent))
     query = "SELECT start, line, last, at FROM repeated WHERE file = ? ORDER BY start"
     twice = [Twice(*row) for row in database.execute(query, (number,)).fetchall()]

@@ -25,6 +25,7 @@ from typing import Any, Final, TypeVar
 
 from ..errors import DeliveryError
 from . import ledger
+from .delivery import WINDOW
 from .locking import Locked, broken
 from .recognising import START, Files, digest
 from .stretches import Kept, LeftOver, Progress, Repeated, Stretch
@@ -57,11 +58,14 @@ def _guarded(method: Method) -> Method:
 class Journal:
     """An open journal. One thread uses it; one process holds it."""
 
-    def __init__(self, path: Path, *, mapping: str, target: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: Path, *, mapping: str, target: str, window: int = WINDOW, clock: Callable[[], float] = time.time
+    ) -> None:
         """Open a journal, or begin one.
 
         mapping   the program's fingerprint
         target    where events go, without a secret
+        window    seconds for which copies are dropped there; noted for those who look into the journal
         raises    DeliveryError: exit code 2 if it belongs to another mapping or target, 5 if it cannot be used
         """
         self.path = path
@@ -74,7 +78,7 @@ class Journal:
         self._mixed = set[int]()
         """Files of which more may be open than the stretches of this run."""
         try:
-            self._belongs(mapping, target)
+            self._belongs(mapping, target, window)
             query = "SELECT DISTINCT file FROM ranges WHERE state <> 'done'"
             self._mixed |= {file for (file,) in self._db.execute(query)}
         except BaseException as error:
@@ -90,8 +94,8 @@ class Journal:
         found.path, found._clock, found._db, found._files = path, time.time, database, files
         return found
 
-    def _belongs(self, mapping: str, target: str) -> None:
-        said = {"format": _FORMAT, "mapping": mapping, "target": target}
+    def _belongs(self, mapping: str, target: str, window: int) -> None:
+        said = {"format": _FORMAT, "mapping": mapping, "target": target, "window": str(window)}
         known = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
         if not known:
             with self._written("FULL"):
@@ -113,6 +117,8 @@ class Journal:
                 )
                 raise DeliveryError("journal-mapping", message, 2, hint)
             self._db.execute("UPDATE meta SET value = ? WHERE key = 'mapping'", (mapping,))
+        if known.get("window") != said["window"]:
+            self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('window', ?)", (said["window"],))
 
     @_guarded
     def progress(self, path: Path) -> Progress:

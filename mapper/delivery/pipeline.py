@@ -110,6 +110,8 @@ def execute(
         stack.enter_context(run.letters)
         if not dry_run:
             found = resolve(destination, settings)
+            for doubt in found.doubts:
+                run.on_note("warning", {"code": "settings", "message": doubt})
             prepared = destination.request.prepare(found, test_code=test_event_code, base=base)
             _connect(run, prepared, Path(journal) if journal is not None else None, stack)
         run.go(given)
@@ -137,7 +139,14 @@ def _connect(run: Run, prepared: Prepared, journal: Path | None, stack: ExitStac
     )
     stack.callback(connection.close)
     if journal is not None:
-        opened = Journal(journal, mapping=run.program.fingerprint, target=prepared.url, clock=run.clock)
+        program = run.program
+        opened = Journal(
+            journal,
+            mapping=program.fingerprint,
+            target=prepared.url,
+            window=program.destination.memory,
+            clock=run.clock,
+        )
         run.journal = stack.enter_context(opened)
     run.dispatcher = run.made_dispatcher(connection.send)
     stack.callback(run.dispatcher.close)

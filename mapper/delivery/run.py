@@ -80,6 +80,7 @@ class Run:
             exchange,
             clock=self.clock,
             margin=self.program.destination.margin,
+            window=self.program.destination.memory,
             concurrency=self.options.concurrency,
             switch=self.switch,
             rate=self.options.rate,

@@ -108,6 +108,7 @@ class Sender:
             self._connection.send,
             clock=clock,
             margin=destination.margin,
+            window=destination.memory,
             concurrency=concurrency,
             switch=self._switch,
             rate=rate,
@@ -120,7 +121,9 @@ class Sender:
         self._process = os.getpid()
         self._journal: Journal | None = None
         if journal is not None:
-            self._journal = Journal(Path(journal), mapping=program.fingerprint, target=prepared.url, clock=clock)
+            self._journal = Journal(
+                Path(journal), mapping=program.fingerprint, target=prepared.url, window=destination.memory, clock=clock
+            )
             self._stream = self._journal.stream().file
             self._take_over(self._journal)
         self._thread = threading.Thread(target=self._work, daemon=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..destinations.destination import Destination
@@ -11,10 +11,14 @@ from ..errors import DeliveryError
 
 
 class Settings(Mapping[str, str]):
-    """Setting name to text. Shows the names of what it holds, never the values."""
+    """Setting name to text. Shows the names of what it holds, never the values.
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    doubts   what is odd about values that can be used
+    """
+
+    def __init__(self, values: Mapping[str, str], doubts: Sequence[str] = ()) -> None:
         self._values = dict(values)
+        self.doubts = tuple(doubts)
 
     def __getitem__(self, name: str) -> str:
         return self._values[name]
@@ -45,6 +49,7 @@ def resolve(
     given = given or {}
     values: dict[str, str] = {}
     faults: list[str] = []
+    doubts: list[str] = []
     for name, setting in destination.settings.items():
         value = given.get(name) or given.get(setting.env) or environ.get(setting.env) or setting.default
         if value and setting.secret:
@@ -56,12 +61,14 @@ def resolve(
         problem = setting.problem(value) or _pasted(setting.env, value, setting.secret)
         if problem:
             faults.append(problem)
+        elif doubt := setting.doubt(value):
+            doubts.append(doubt)
         values[name] = value
     if faults:
         count = "a setting" if len(faults) == 1 else f"{len(faults)} settings"
         message = f"{destination.title} needs {count}:\n" + "\n".join(f"  {fault}" for fault in faults)
         raise DeliveryError("settings", message, 2, "Set them in the environment; a mapping file is no place for them.")
-    return Settings(values)
+    return Settings(values, doubts)
 
 
 def address_of(destination: Destination, to: str) -> str | None:

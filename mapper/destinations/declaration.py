@@ -40,7 +40,11 @@ SETTING_RULES: Final[Rules] = {
     "format": _text("What the value may look like.", allowed=list(FORMATS)),
     "required": _flag("Whether nothing can be sent without it."),
     "secret": _flag("Whether it must never be shown."),
+    "begins": _text("What a secret begins with: one in a mapping file is noticed.", regex="[A-Za-z0-9_-]{3,20}"),
     "default": _text("The value if the variable is not set."),
+    "oldest": _text(
+        "For a version: the oldest in service; older ones are warned of.", regex="v[0-9]{1,3}[.][0-9]{1,2}"
+    ),
     "about": _text("What it is."),
     "where": _text("Where a person finds the value."),
 }
@@ -290,7 +294,9 @@ FILE_RULES: Final[Rules] = {
         type="dict",
         nullable=True,
         schema={
-            "window": _text("How long apart both may arrive.", required=True),
+            "window": _text(
+                "How long apart both may arrive. The sender, too, repeats no event beyond it.", required=True
+            ),
             "when": _key("Conditions: events that a page sends, too.", type="dict"),
             "standard": _text("The page's call for an event that the destination knows; {name}, {id}.", required=True),
             "custom": _text("The page's call for any other event.", required=True),

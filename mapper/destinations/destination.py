@@ -13,7 +13,7 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from ..errors import Level, MappingError, Problem, Span
 from . import declared
@@ -47,6 +47,8 @@ __all__ = [
 ]
 
 RuleLevel = Literal["error", "warning", "off"]
+
+_TWO_DAYS: Final = 2 * 86_400
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +97,14 @@ class Destination:
     def margin(self) -> int:
         """Seconds that a sender keeps back from age limits."""
         return self.windows.margin
+
+    @property
+    def memory(self) -> int:
+        """Seconds after which a copy of an event may count twice. A twelfth is kept back: clocks differ, requests wait.
+
+        A destination that says nothing of copies is taken to drop them for two days.
+        """
+        return (self.twin.window if self.twin is not None else _TWO_DAYS) * 11 // 12
 
     @property
     def future(self) -> int:

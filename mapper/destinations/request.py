@@ -47,6 +47,8 @@ class Setting:
     name     as in the address template
     env      the environment variable
     format   one of ``FORMATS``
+    begins   what a secret begins with, or ""
+    oldest   of a version: the oldest that is in service, or ""
     where    how a person finds the value
     """
 
@@ -55,7 +57,9 @@ class Setting:
     format: str = "text"
     required: bool = False
     secret: bool = False
+    begins: str = ""
     default: str | None = None
+    oldest: str = ""
     about: str = ""
     where: str = ""
 
@@ -67,6 +71,17 @@ class Setting:
         if not value.strip():
             return f"{self.env} is empty"
         return f"{self.env} must be {wanted}{_seen(value)}"
+
+    def doubt(self, value: str) -> str:
+        """What is odd about a value that can be used, or ""."""
+        if not self.oldest or _release(value) >= _release(self.oldest):
+            return ""
+        return f"{self.env} is {value}, which is not in service any more: the oldest that is, is {self.oldest}"
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """``v25.0`` as ``(25, 0)``: v9.0 is older than v25.0."""
+    return tuple(map(int, re.findall(r"[0-9]+", version)))
 
 
 def _seen(value: str) -> str:

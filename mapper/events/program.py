@@ -7,6 +7,7 @@ place in the mapping that asked for it and the path in the record that was empty
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -169,7 +170,12 @@ class Program:
     def map_lines(
         self, lines: Iterable[bytes | str], now: float | datetime | None = None, *, shift: int = 0
     ) -> Iterator[Result]:
-        """Map an iterable of lines of JSON, one result a line, in their order."""
+        """Map an iterable of lines of JSON, one result a line, in their order.
+
+        lines    a file that is open, a list, a generator; ends of lines do not matter
+        """
+        if isinstance(lines, bytes | bytearray | memoryview | str):  # would be taken for a sequence of characters
+            raise TypeError("map_lines takes an iterable of lines; for one line there is map")
         fixed = None if now is None else _seconds(now)
         context = Context(0.0 if fixed is None else fixed, shift)
         glance = self._glance if self._ignores_most else None
@@ -385,6 +391,8 @@ def _seconds(now: float | datetime | None) -> float:
     if now is None:
         return time.time()
     if not isinstance(now, datetime):
+        if isinstance(now, bool) or not isinstance(now, int | float) or not math.isfinite(now):
+            raise MapperError("now is Unix seconds, or a datetime with a time zone")
         return now
     if now.tzinfo is None:
         raise MapperError("now needs a time zone: datetime.now(tz=UTC)")
