@@ -21,7 +21,7 @@ from .conftest import SMALL
 from .sandbox_requests import event
 
 pytestmark = pytest.mark.skipif(
-    found() is None and not os.environ.get("MAPPER_REQUIRE_BROWSER"), reason="there is no Chromium on this machine"
+    found() is None and not os.environ.get("MAPPER_REQUIRE_PROGRAMS"), reason="there is no Chromium on this machine"
 )
 
 # The sender is told to send what it would keep back, so that it is the endpoint that refuses.

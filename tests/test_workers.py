@@ -254,7 +254,6 @@ def test_blocks_and_single_lines_make_the_same_requests(
     assert sum(map(len, seen[0][1])) == sum(map(len, seen[2][1])) == seen[0][0][0]["events"]["sent"]
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_live_pipe_is_not_kept_waiting(program: Program, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mapper", "map", str(program.files[0]), "-", "--now", str(NOW), "--workers", "2"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -146,7 +146,7 @@ class Dispatcher:
                 if outcome.stop is not None and outcome.stop.exit_code == PENDING_PERSON:
                     self.halt()  # before the next request, not only once somebody has looked at this one
                 future.set_result(outcome)
-            except BaseException as error:  # noqa: BLE001 - whoever waits for it has to know
+            except BaseException as error:  # noqa: BLE001 - the thread ends here; a caller's own clock may raise anything
                 future.set_exception(error)
 
     def _driven(self, items: Sequence[Item]) -> Outcome:

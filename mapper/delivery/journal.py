@@ -17,7 +17,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
@@ -77,15 +77,15 @@ class Journal:
         self._synchronous = ""
         self._mixed = set[int]()
         """Files of which more may be open than the stretches of this run."""
-        try:
-            self._belongs(mapping, target, window)
-            query = "SELECT DISTINCT file FROM ranges WHERE state <> 'done'"
-            self._mixed |= {file for (file,) in self._db.execute(query)}
-        except BaseException as error:
-            self._locked.close()
-            if isinstance(error, sqlite3.Error):
+        with ExitStack() as unless_opened:
+            unless_opened.callback(self._locked.close)
+            try:
+                self._belongs(mapping, target, window)
+                query = "SELECT DISTINCT file FROM ranges WHERE state <> 'done'"
+                self._mixed |= {file for (file,) in self._db.execute(query)}
+            except sqlite3.Error as error:
                 raise broken(path, error) from None
-            raise
+            unless_opened.pop_all()
 
     @classmethod
     def reading(cls, path: Path, database: sqlite3.Connection, files: Files) -> Journal:
@@ -314,17 +314,19 @@ class Journal:
     @contextmanager
     def _written(self, synchronous: str) -> Iterator[None]:
         """All of what is done within, or nothing of it."""
+        is_done = False
         try:
             self._synchronise(synchronous)
             self._db.execute("BEGIN IMMEDIATE")
             yield
             self._db.execute("COMMIT")
-        except BaseException as error:
-            with suppress(sqlite3.Error):  # so that what is settled later can still be written down
-                self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
-                raise broken(self.path, error) from None
-            raise
+            is_done = True
+        except sqlite3.Error as error:
+            raise broken(self.path, error) from None
+        finally:
+            if not is_done:
+                with suppress(sqlite3.Error):  # so that what is settled later can still be written down
+                    self._db.execute("ROLLBACK")
 
     def _join(self, file: int, path: Path | None) -> None:
         """Make what is settled without a gap one number, and tell the file by it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,7 +63,8 @@ def opened(path: Path) -> sqlite3.Connection:
     raises  sqlite3.Error, OSError; ValueError for a database that is no journal
     """
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
+    with ExitStack() as unless_opened:
+        unless_opened.callback(database.close)
         database.execute("PRAGMA trusted_schema = OFF")
         made = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if made and not _is_ours(database):
@@ -76,9 +78,7 @@ def opened(path: Path) -> sqlite3.Connection:
             tables = "".join(map(_table, COLUMNS))
             database.executescript(f"BEGIN; PRAGMA application_id = {_APPLICATION}; {tables} COMMIT;")
         database.executescript("".join(map(_triggers, COLUMNS)))
-    except BaseException:
-        database.close()
-        raise
+        unless_opened.pop_all()
     return database
 
 
@@ -88,14 +88,13 @@ def reading(path: Path) -> sqlite3.Connection:
     raises  sqlite3.Error; ValueError for a database that is no journal
     """
     database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    try:
+    with ExitStack() as unless_opened:
+        unless_opened.callback(database.close)
         database.execute("PRAGMA trusted_schema = OFF")
         if not _is_ours(database):
             raise ValueError("no journal")
         database.create_function("sealed", -1, sealed, deterministic=True)
-    except BaseException:
-        database.close()
-        raise
+        unless_opened.pop_all()
     return database
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -25,11 +25,10 @@ class Locked:
         self.path = path
         self._lock = self._locked()
         self._log: int | None = None
-        try:
+        with ExitStack() as unless_opened:
+            unless_opened.callback(os.close, self._lock)
             self.database = self._opened()
-        except BaseException:
-            os.close(self._lock)
-            raise
+            unless_opened.pop_all()
 
     def _locked(self) -> int:
         lock = self._private(self.path.with_name(f"{self.path.name}.lock"))

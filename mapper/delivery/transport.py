@@ -133,7 +133,7 @@ class Connection:
         except httpx.TransportError:
             why = f"the connection to {self._target} broke before there was an answer"
             return self._destination.answers.lost(written=written, why=why)
-        except Exception as error:
+        except Exception as error:  # a client that was handed over may raise what it likes; ours may not
             if self._is_own:
                 raise
             name = type(error).__name__

@@ -113,14 +113,16 @@ class Store:
             self._requests += 1
             number: int = self._requests
             self.db.execute("BEGIN IMMEDIATE")
+            is_kept = False
             try:
                 self._write(number, arrival, judged)
                 self._prune(arrival.at)
                 self.db.execute("COMMIT")
-            except BaseException:
-                self.db.execute("ROLLBACK")
-                self._load_again()
-                raise
+                is_kept = True
+            finally:
+                if not is_kept:
+                    self.db.execute("ROLLBACK")
+                    self._load_again()
         self._changed()
         return number
 
