@@ -288,6 +288,8 @@ def test_the_command(folder: Path) -> None:
     assert "The record is mapped: Purchase, Search." in text
     assert "{{ currency | trim | upper }}" in text
     assert SECRET not in text
+    named = run("explain", "m.yaml", "--record", "r.jsonl", "--line", "2", "--now", str(NOW), cwd=folder)
+    assert named.stdout == found.stdout
     whole = run("explain", "m.yaml", "one.json", "--now", str(NOW), "--show-values", cwd=folder).stdout.decode()
     assert SECRET in whole
     one = run("explain", "m.yaml", "one.json", "--parameter", "custom_data.currency", "--now", str(NOW), cwd=folder)
@@ -303,6 +305,8 @@ def test_the_command(folder: Path) -> None:
         (["r.jsonl", "--line", "9"], "r.jsonl has no line 9"),
         (["r.jsonl", "--event", "Purchas"], "the mapping has no event 'Purchas'"),
         (["nowhere.jsonl"], "there is no file nowhere.jsonl"),
+        ([], "Missing argument 'RECORD'"),
+        (["r.jsonl", "--record", "r.jsonl"], "Name the record once"),
     ],
 )
 def test_the_command_refuses(arguments: list[str], message: str, folder: Path) -> None:
