@@ -199,6 +199,103 @@ def test_asyncio(compiled: Compile, answering: Callable[..., Answering]) -> None
     assert report.events.sent == 25
 
 
+def test_who_stops_waiting_takes_the_fate_from_nobody_else(
+    compiled: Compile, answering: Callable[..., Answering]
+) -> None:
+    server, program = answering(taken), compiled()
+
+    async def run() -> None:
+        more: dict[str, Any] = {"settings": SETTINGS, "clock": lambda: NOW, "max_wait": 600}
+        async with mapper.AsyncSender(program, to=server.url, **more) as one:
+            receipt = await one.send(lead(1))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(receipt, 0.01)
+            assert await one.flush(PATIENCE)
+            assert (await receipt).accepted == 1
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When the disk was written to, each time for some while."""
+    written: list[float] = []
+
+    def slowly(descriptor: int) -> None:
+        written.append(time.monotonic())
+        time.sleep(0.05)
+
+    monkeypatch.setattr("mapper.delivery.syncing._sync", slowly)
+    return written
+
+
+def test_threads_that_hand_over_at_the_same_time_wait_for_one_write(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path, slow_disk: list[float]
+) -> None:
+    with sender(compiled(), answering(taken), journal=tmp_path / "journal", max_wait=600) as one:
+        ready = threading.Barrier(16)
+
+        def hand_over(number: int) -> None:
+            ready.wait()
+            for n in range(3):
+                one.send(lead(number * 10 + n))
+
+        threads = [threading.Thread(target=hand_over, args=(number,)) for number in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert 3 <= len(slow_disk) <= 24  # one by one it would be 48
+        assert one.flush(PATIENCE)
+    assert one.report().events.sent == 48
+
+
+def test_tasks_that_hand_over_at_the_same_time_wait_for_one_write(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path, slow_disk: list[float]
+) -> None:
+    server, program = answering(taken), compiled()
+
+    async def run() -> None:
+        more: dict[str, Any] = {"settings": SETTINGS, "clock": lambda: NOW, "max_wait": 600}
+        async with mapper.AsyncSender(program, to=server.url, journal=tmp_path / "journal", **more) as one:
+            given_up = asyncio.create_task(one.send(lead(999)))
+            waiting = [asyncio.create_task(one.send(lead(n))) for n in range(100)]
+            await asyncio.sleep(0)
+            given_up.cancel()
+            receipts = await asyncio.gather(*waiting)
+            assert [len(receipt.result.events) for receipt in receipts] == [1] * 100
+            assert 1 <= len(slow_disk) <= 3
+            assert await one.flush(PATIENCE)
+        with pytest.raises(DeliveryError, match="closed"):
+            await one.send(lead(1))
+
+    asyncio.run(run())
+    assert set(ids(server)) >= {f"id-{n}" for n in range(100)}
+
+
+def test_a_disk_that_does_not_take_it_ends_the_sending(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    server, program = answering(taken), compiled()
+    with sender(program, server, journal=tmp_path / "journal", max_wait=600) as one:
+        one.send(lead(1))
+        monkeypatch.setattr("mapper.delivery.syncing._sync", failing)
+        for n in (2, 3):
+            with pytest.raises(DeliveryError, match="Input/output error") as caught:
+                one.send(lead(n))
+            assert caught.value.exit_code == 5
+    report = one.report()
+    sums_hold(report)
+    assert (report.exit_code, report.events.made, report.events.pending) == (5, 2, 2)
+    monkeypatch.undo()
+    with sender(program, server, journal=tmp_path / "journal") as one:
+        assert one.flush(PATIENCE)
+    assert ids(server) == Counter({"id-1": 1, "id-2": 1})
+
+
 CHILD = """
 import sys, mapper
 program = mapper.load("m.yaml")

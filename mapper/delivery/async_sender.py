@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 from ..events.program import Program
 from .dispatch import GRACE
@@ -14,9 +15,18 @@ from .receipts import Receipt
 from .report import Report
 from .sender import Sender
 
+_AT_ONCE: Final = 1000
+"""Records that are handed on together at most."""
+
+Handed = tuple[dict[str, Any] | bytes | str, asyncio.Future[Receipt]]
+"""A record, and who waits for its receipt."""
+
 
 class AsyncSender:
     """A ``Sender`` for asyncio: the same promises, and no call blocks the loop.
+
+    It belongs to one event loop. Calls of ``send`` that wait at the same time wait for one write to the disk. One that
+    is cancelled may have handed its record over.
 
     async with mapper.AsyncSender(program, journal="events.journal") as sender:
         receipt = await sender.send(record)   # the record is safe
@@ -26,10 +36,31 @@ class AsyncSender:
     def __init__(self, program: Program, **options: Unpack[SenderOptions]) -> None:
         """The arguments are those of ``Sender``."""
         self._sender = Sender(program, **options)
+        self._handed = deque[Handed]()
+        self._carrier: asyncio.Task[None] | None = None
 
     async def send(self, record: dict[str, Any] | bytes | str) -> Receipt:
         """As ``Sender.send``."""
-        return await asyncio.to_thread(self._sender.send, record)
+        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._handed.append((record, receipt))
+        if self._carrier is None or self._carrier.done():
+            self._carrier = asyncio.create_task(self._carry())
+        return await receipt
+
+    async def _carry(self) -> None:
+        """Hand on what has come while the disk was busy, until nothing more comes."""
+        while self._handed:
+            handed = [self._handed.popleft() for _ in range(min(_AT_ONCE, len(self._handed)))]
+            try:
+                receipts = await self.send_all([record for record, _ in handed])
+            except Exception as error:  # noqa: BLE001 - whoever handed it over is told, whatever it is
+                for _, waiting in handed:
+                    if not waiting.done():  # nor cancelled
+                        waiting.set_exception(error)
+                continue
+            for (_, waiting), receipt in zip(handed, receipts, strict=True):
+                if not waiting.done():
+                    waiting.set_result(receipt)
 
     async def send_all(self, records: Sequence[dict[str, Any] | bytes | str]) -> list[Receipt]:
         """As ``Sender.send_all``."""

@@ -194,13 +194,14 @@ class Journal:
                 found.open.append((Stretch(start, end, count), first))
         return found
 
-    def begin(self, file: int, stretch: Stretch, kept: Sequence[Kept] = (), *, is_sent: bool = True) -> None:
+    def begin(self, file: int, stretch: Stretch, kept: Sequence[Kept] = (), *, is_sent: bool = True) -> int:
         """A stretch is about to be sent: written down before the first byte of it leaves.
 
         It need not outlive a power cut, only the process: without it the stretch is sent again all the same. Unless it
-        cannot be read again, and is ``kept``: then it is on disk before this returns.
+        cannot be read again, and is ``kept``: then nobody may forget it before ``wait_until_safe`` has returned.
 
         is_sent   whether it is on its way now; else it is kept until it is: see ``sending``
+        returns   what ``wait_until_safe`` takes; 0 if there is nothing to wait for
         """
         if not kept and file not in self._mixed:  # one statement is a transaction of its own
             try:
@@ -208,8 +209,8 @@ class Journal:
                 self._note(file, stretch, "open" if is_sent else "due")
             except sqlite3.Error as error:
                 raise broken(self.path, error) from None
-            return
-        with self._written("FULL" if kept else "NORMAL"):
+            return 0
+        with self._written("NORMAL"):
             first = self._take_over(file, stretch)
             self._note(file, stretch, "open" if is_sent else "due", first)
             rows = (
@@ -217,6 +218,17 @@ class Journal:
                 for one in kept
             )
             self._db.executemany(ledger.INSERT["kept"], rows)
+        return self._syncer.ask() if kept else 0
+
+    def wait_until_safe(self, number: int) -> None:
+        """Wait until what was begun is on disk. Any thread may: those that wait at the same time wait for one write.
+
+        raises  DeliveryError (exit code 5) if the disk does not take it
+        """
+        try:
+            self._syncer.wait(number)
+        except OSError as error:
+            raise broken(self.path, error) from None
 
     def sending(self, file: int, starts: Sequence[int]) -> None:
         """Stretches that are kept are on their way from now on."""
@@ -300,10 +312,7 @@ class Journal:
                     self._db.execute("DELETE FROM kept WHERE file = ? AND start = ?", (file, stretch.start))
                 self._note(file, stretch, "done")
             self._join(file, path)
-        try:
-            self._syncer.wait(self._syncer.ask() - _AHEAD)
-        except OSError as error:
-            raise broken(self.path, error) from None
+        self.wait_until_safe(self._syncer.ask() - _AHEAD)
 
     def _synchronise(self, synchronous: str) -> None:
         """Whether what is written next is on disk once it is written (FULL), or outlives only the process (NORMAL)."""

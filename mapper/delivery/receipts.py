@@ -53,7 +53,8 @@ class Receipt:
         return self._future.result(seconds)
 
     def __await__(self) -> Generator[Any, None, Fate]:
-        return asyncio.wrap_future(self._future).__await__()
+        waiting = asyncio.wrap_future(self._future)
+        return asyncio.shield(waiting).__await__()  # one that gives up waiting takes the fate from nobody else
 
     def take(self, answer: Answer | None) -> None:
         """One of its events was accepted (None) or rejected."""

@@ -357,7 +357,7 @@ class Run:
             self._settling.refused(job, safely=True)
             kept = [Kept.of(place, item) for place, item in enumerate(job.items)]
             job.kept = {place: place for place in range(len(kept))}
-        self.journal.begin(job.file, job.stretch, kept, is_sent=is_sent)
+        self.journal.wait_until_safe(self.journal.begin(job.file, job.stretch, kept, is_sent=is_sent))
 
     def _collect(self, seconds: float) -> None:
         """Count the deliveries that are done; waits for one, but not for more than so many seconds."""

@@ -152,24 +152,39 @@ class Sender:
             while len(self._open.unsettled) >= self._max_open:
                 self._changed.wait(1.0)
                 self._refuse_if_stopped()
-            start = self._count
-            receipts: list[Receipt] = []
-            items: list[tuple[Item, Receipt]] = []
-            for record, result in mapped:
-                self._count += 1
-                receipts.append(Receipt(result))
-                items += [(item, receipts[-1]) for item in self._taken(record, result)]
-            self._letters.flush()
-            if self._journal is not None:
-                self._letters.wait(self._letters.ask())
-            if items:
-                stretch = Stretch(start, self._count, self._count - start)
-                if self._journal is not None:
-                    kept = [Kept.of(place, item) for place, (item, _) in enumerate(items)]
-                    self._journal.begin(self._stream, stretch, kept, is_sent=False)
-                group = Group(self._stream, stretch, len(items))
-                self._wait_for_their_turn(group, items, range(len(items)))
+            receipts = [Receipt(result) for _, result in mapped]
+            safe = self._begin(mapped, receipts)
+        self._wait_until_safe(*safe)
         return receipts
+
+    def _begin(self, mapped: Sequence[tuple[Any, Result]], receipts: Sequence[Receipt]) -> tuple[int, int]:
+        """Write down what was handed over. Returns what says when the dead letters and the journal are on disk."""
+        start = self._count
+        items: list[tuple[Item, Receipt | None]] = []
+        for (record, result), receipt in zip(mapped, receipts, strict=True):
+            self._count += 1
+            items += [(item, receipt) for item in self._taken(record, result)]
+        self._letters.flush()
+        letters, journalled = (self._letters.ask() if self._journal is not None else 0), 0
+        if items:
+            stretch = Stretch(start, self._count, self._count - start)
+            if self._journal is not None:
+                kept = [Kept.of(place, item) for place, (item, _) in enumerate(items)]
+                journalled = self._journal.begin(self._stream, stretch, kept, is_sent=False)
+            self._wait_for_their_turn(Group(self._stream, stretch, len(items)), items, range(len(items)))
+        return letters, journalled
+
+    def _wait_until_safe(self, letters: int, journalled: int) -> None:
+        """Without the lock, so that threads which hand records over at the same time wait for one write to disk."""
+        if self._journal is None:
+            return
+        try:
+            self._letters.wait(letters)
+            self._journal.wait_until_safe(journalled)
+        except DeliveryError as error:
+            with self._changed:
+                self._stop(error)
+            raise
 
     def _taken(self, record: Any, result: Result) -> list[Item]:
         """Count a record and write down why events of it could not be made; its events."""
@@ -241,8 +256,11 @@ class Sender:
         try:
             yield
         except DeliveryError as error:
-            self._dispatcher.halt()
-            self._tally.stop(error.code, error.message, error.hint, error.exit_code)
+            self._stop(error)
+
+    def _stop(self, error: DeliveryError) -> None:
+        self._dispatcher.halt()
+        self._tally.stop(error.code, error.message, error.hint, error.exit_code)
 
     def _mark(self, items: Iterable[Item], how: Callable[[Journal, int, Sequence[int]], None]) -> None:
         """Write down of the groups of some items that they are on their way, or that they came back."""
