@@ -23,7 +23,7 @@ from ..events.program import load
 from ..events.results import general
 from .live import progress
 from .main import coloured, say, tell, width
-from .send import CA_FILE, PROXY, address_of, sandbox_for, signals, warn
+from .send import CA_FILE, ON_UNCLEAR, PROXY, address_of, sandbox_for, signals, warn
 from .summary import summary
 
 HELP = """\b
@@ -138,6 +138,7 @@ def show(letters: Path, code: str | None, event: str | None, line: int | None, l
     "--to", default="", metavar="NAME|sandbox|URL", help="Where to send; the mapping's destination by default."
 )
 @click.option("--test-event-code", metavar="CODE", help="Show the events in the destination's test tool.")
+@ON_UNCLEAR
 @PROXY
 @CA_FILE
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome as JSON.")

@@ -60,6 +60,14 @@ CA_FILE: Final = click.option(
     help="Trust the authorities in this file (PEM), and no others.",
 )
 
+ON_UNCLEAR: Final = click.option(
+    "--on-unclear",
+    type=click.Choice(["resend", "hold"]),
+    default="resend",
+    show_default=True,
+    help="What to do with events that may have arrived: send the same again, or hold them until you decide.",
+)
+
 _STOPPING: Final = f"\nStopping: requests on their way have {GRACE:.0f} seconds. Once more ends at once.\n".encode()
 
 
@@ -111,6 +119,7 @@ _STOPPING: Final = f"\nStopping: requests on their way have {GRACE:.0f} seconds.
     show_default=True,
     help="How many seconds to wait for a destination in trouble before giving up for now.",
 )
+@ON_UNCLEAR
 @PROXY
 @CA_FILE
 @click.option("--workers", type=click.IntRange(1, 64), help="How many processes map a large file [all cores].")

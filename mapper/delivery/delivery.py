@@ -7,11 +7,13 @@ drives it has the client and the clock; a test drives it with a table. Promises 
 - one event that is wrong is found by halving, and costs no other event;
 - a destination's own trouble (a token, a limit, an outage) never rejects an event: it stays pending;
 - an event that grew too old while waiting is taken out before it costs the whole request;
-- what may have arrived is not sent again once the destination would count it twice: it is held, for somebody to decide.
+- what may have arrived is not sent again once the destination would count it twice, or at all if the user wants it so:
+  it is held, for somebody to decide.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +33,8 @@ WINDOW: Final = 44 * 3600
 
 INTERRUPTED: Final = "interrupted"
 """The reason of an answer that was never asked for, because the run is to end."""
+DECIDED: Final = math.inf
+"""In place of the moment at which something may first have arrived: somebody decided since that it is sent again."""
 _FIRST_WAIT: Final = 0.5
 _LONGEST_BACKOFF: Final = 30.0
 
@@ -42,7 +46,8 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     name        the event's name as the destination sees it
     key         the mapping's name for it
     time        when it happened, Unix seconds
-    first_sent  when an attempt to send it ended without a clear answer, Unix seconds; None if it cannot have arrived
+    first_sent  when an attempt to send it ended without a clear answer, Unix seconds; None if it cannot have arrived,
+                ``DECIDED`` if it may have, and is to be sent again all the same
     """
 
     line: Line
@@ -85,10 +90,12 @@ class Policy:
     patience       seconds of waiting for one batch before the run gives up for now
     longest_wait   a destination that asks for a longer wait than this ends the run for now
     margin         seconds kept back before an event's age limit
-    window         seconds for which the destination drops copies: later, they could count twice
+    window         seconds for which the destination drops copies: later, they could count twice; 0 if nothing that may
+                   have arrived is to be sent again
     max_requests   requests for one batch, which bounds the search for events that are wrong
     max_refusals   refused requests without anything accepted, after which it is the setup that is wrong
     proven         whether the destination has accepted anything in this run: then a refusal is the event's own fault
+    is_silent      whether the destination has given no clear answer for a while
     may_retry      whether the run as a whole has sent few enough requests again to send another one again
     groups         parts a batch into those events that can share a request
     """
@@ -102,6 +109,7 @@ class Policy:
     max_requests: int = 500
     max_refusals: int = 20
     proven: Callable[[], bool] = lambda: False
+    is_silent: Callable[[], bool] = lambda: False
     may_retry: Callable[[], bool] = lambda: True
     groups: Callable[[list[Item]], list[list[Item]]] = lambda items: [items]
 
@@ -295,24 +303,29 @@ class _Delivery:
 
     def _first_sent(self, item: Item) -> float | None:
         """When it was first sent without a clear answer, in this delivery or in an earlier one."""
-        before = item.origin.first_sent
-        return before if before is not None else self.unclear.get(id(item))
+        before, now = item.origin.first_sent, self.unclear.get(id(item))
+        return now if before is None else before if now is None else min(before, now)
 
     def _fresh(self, items: list[Item]) -> list[Item]:
         """The items that may be sent now. What is too old is rejected, what could count twice by now is held."""
         now = self.policy.now()
-        latest, earliest = now + self.policy.margin, now - self.policy.window
+        latest = now + self.policy.margin
         fresh: list[Item] = []
         for item in items:
             first = self._first_sent(item)
             if item.expires is not None and item.expires < latest:
                 self.outcome.rejected.append((item, EXPIRED))
-            elif first is not None and first < earliest:
+            elif first is not None and self._could_count_twice(first, now):
                 self.outcome.pending.append(item)
                 self.outcome.held.append(item)
             else:
                 fresh.append(item)
         return fresh
+
+    def _could_count_twice(self, first: float, now: float) -> bool:
+        """Whether what may have arrived is held: so long ago that the destination would not see the copy."""
+        window = self.policy.window
+        return first < now - window if window else first != DECIDED
 
     def _asked(self, items: list[Item]) -> Generator[Send | Wait, Answer | None, tuple[list[Item], Answer | None]]:
         """Send, and send again while the answer says that it may help.
@@ -347,6 +360,11 @@ class _Delivery:
                 return items, answer
             if meaning == "stop":
                 self.outcome.stop = Stop(answer, PENDING_PERSON)
+                return items, None
+            if answer.unclear and not self.policy.window:
+                if not self.policy.is_silent():
+                    continue  # which holds them
+                self.outcome.stop = Stop(answer, PENDING_LATER)
                 return items, None
             if not self.policy.may_retry():
                 self.outcome.stop = Stop(replace(answer, reason="too-many-retries"), PENDING_LATER)

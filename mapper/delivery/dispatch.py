@@ -26,6 +26,8 @@ GRACE: Final = 10.0
 
 _FREE_RETRIES: Final = 200
 _RETRIES_IN: Final = 5
+_SILENT: Final = 3
+"""Requests in a row without a clear answer, after which a run that sends nothing twice ends for now."""
 _BUSY: Final = 90.0
 """Percent of a limit of the destination from which on we hold back before it has to tell us."""
 
@@ -68,7 +70,7 @@ class Dispatcher:
 
     clock      the time in Unix seconds
     margin     seconds kept back before an event's age limit
-    window     seconds for which the destination drops copies
+    window     seconds for which the destination drops copies; 0 if nothing that may have arrived is to be sent again
     rate       events a second at most; None for as fast as it goes
     patience   seconds of waiting for one batch before the run gives up for now
     notify     told when a batch has to wait
@@ -95,7 +97,7 @@ class Dispatcher:
         self._rate = rate
         self._lock = threading.Lock()
         self._not_before = 0.0
-        self._requests = self._retries = 0
+        self._requests = self._retries = self._unclear = 0
         self._is_proven = self._is_halted = False
         self._policy = Policy(
             clock,
@@ -104,6 +106,7 @@ class Dispatcher:
             margin=margin,
             window=window,
             proven=lambda: self._is_proven,
+            is_silent=lambda: self._unclear >= _SILENT,
             may_retry=self._may_retry,
             groups=_whole if rendering is None else partial(_grouped, rendering),
         )
@@ -178,6 +181,7 @@ class Dispatcher:
         with self._lock:
             self._requests += 1
             self._retries += again
+            self._unclear = self._unclear + 1 if answer.unclear else 0
             is_taken = answer.meaning == "accepted" and len(answer.verdicts) < len(items)
             self._is_proven = self._is_proven or is_taken
         if answer.meaning == "accepted" and answer.usage >= _BUSY:

@@ -5,6 +5,7 @@ It is looked into without taking hold of it, also while a run goes on.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from .stretches import Progress
 State = Literal["held", "open", "due", "again"]
 
 STATES: dict[State, str] = {
-    "held": "may have arrived, so long ago that a copy could count twice: nothing is sent before you decide",
+    "held": "may have arrived, and a copy could count twice: nothing is sent before you decide",
     "open": "may have arrived: the next run sends it again, under the same ids",
     "due": "kept, and not sent yet: the next run does",
     "again": "may have arrived, and you decided: the next run sends it again",
@@ -95,9 +96,9 @@ def look(journal: Path, *, clock: Callable[[], float] = time.time) -> Contents:
         if not ledger.is_whole(database):
             raise DeliveryError("journal-damaged", f"the journal {journal} is damaged", 5)
         target = dict(database.execute("SELECT key, value FROM meta")).get("target", "")
-        window = _window(database)
+        earliest = _earliest(database, clock())
         query = "SELECT id, prefix_length, name, settled, lines FROM files ORDER BY id"
-        found = [_source(database, clock() - window, *row) for row in database.execute(query).fetchall()]
+        found = [_source(database, earliest, *row) for row in database.execute(query).fetchall()]
         return Contents(target, [one for one in found if one.name or one.records or one.pending or one.twice])
 
 
@@ -111,7 +112,7 @@ def decide(journal: Path, *, resend: bool, everything: bool = False, clock: Call
     _there(journal)
     with Locked(journal) as locked:
         try:
-            earliest = clock() - (0 if everything else _window(locked.database))
+            earliest = math.inf if everything else _earliest(locked.database, clock())
             query = "SELECT file, start, lines FROM ranges WHERE state = 'open' AND sent <= ?"
             found = locked.database.execute(query, (earliest,)).fetchall()
             locked.database.execute("BEGIN IMMEDIATE")
@@ -153,10 +154,11 @@ def _reading(journal: Path) -> Iterator[sqlite3.Connection]:
         raise DeliveryError("journal", f"{journal} is no journal, or not of this version", 5) from None
 
 
-def _window(database: sqlite3.Connection) -> int:
-    """Seconds for which the destination of a journal drops copies, as the last run noted them."""
+def _earliest(database: sqlite3.Connection, now: float) -> float:
+    """The moment before which what may have arrived is held, by what the last run noted."""
     found = database.execute("SELECT value FROM meta WHERE key = 'window'").fetchone()
-    return int(found[0]) if found is not None else WINDOW
+    window = int(found[0]) if found is not None else WINDOW
+    return now - window if window else math.inf
 
 
 def _source(

@@ -25,7 +25,7 @@ from typing import Any, Final, TypeVar
 
 from ..errors import DeliveryError
 from . import ledger
-from .delivery import WINDOW
+from .delivery import DECIDED, WINDOW
 from .locking import Locked, broken
 from .recognising import START, Files, digest
 from .stretches import Kept, LeftOver, Progress, Repeated, Stretch
@@ -180,8 +180,8 @@ class Journal:
         return found
 
     def _when(self, state: str, sent: float) -> float | None:
-        """Since when something may have arrived; what somebody decided to send again begins anew."""
-        return None if state == "due" else self._clock() if state == "again" else sent
+        """Since when something may have arrived; with what somebody decided to send again it begins anew."""
+        return None if state == "due" else DECIDED if state == "again" else sent
 
     def _found(self, number: int, settled: int, lines: int, mark: str = "") -> Progress:
         found = Progress(number, settled, lines, mark=mark)
@@ -299,7 +299,10 @@ class Journal:
                 self._mixed.add(file)
                 self._take_over(file, of)
                 for stretch, first in unclear:
-                    self._note(file, stretch, "open", first)
+                    if first == DECIDED:
+                        self._note(file, stretch, "again")
+                    else:
+                        self._note(file, stretch, "open", first)
             if repeated:
                 rows = [(file, one.start, one.line, one.last, self._clock()) for one in repeated]
                 self._db.executemany(ledger.INSERT["repeated"], rows)

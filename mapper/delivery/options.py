@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from .delivery import PATIENCE
 from .dispatch import CONCURRENCY
 from .transport import DEADLINE, Client
+
+OnUnclear = Literal["resend", "hold"]
+"""What is done with events that may have arrived: they are sent again, as the same bytes, or held for a decision."""
+
+
+def window(memory: int, on_unclear: OnUnclear) -> int:
+    """Seconds for which what may have arrived is sent again; ``memory``: for which the destination drops copies."""
+    return 0 if on_unclear == "hold" else memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,7 @@ class Options:
     resume: bool = False
     timeout: float = DEADLINE
     patience: float = PATIENCE
+    on_unclear: OnUnclear = "resend"
     proxy: str | None = field(default=None, repr=False)
     ca_file: str | Path | None = None
 
@@ -45,6 +54,7 @@ class AsKeywords(TypedDict, total=False):
     resume: bool
     timeout: float
     patience: float
+    on_unclear: OnUnclear
     proxy: str | None
     ca_file: str | Path | None
 
@@ -62,5 +72,6 @@ class SenderOptions(TypedDict, total=False):
     max_wait: float
     rate: float | None
     max_open: int
+    on_unclear: OnUnclear
     clock: Callable[[], float]
     client: Client | None

@@ -16,7 +16,7 @@ from . import report as reports
 from .dead_letters import DeadLetters
 from .dispatch import Notify, Switch
 from .journal import Journal
-from .options import AsKeywords, Options
+from .options import AsKeywords, Options, window
 from .report import Report
 from .run import OnProgress, Run
 from .settings import address_of, resolve
@@ -68,6 +68,8 @@ def send(
     resume           standard input begins as in the last run with this journal: what is settled is passed over
     timeout          seconds for a whole exchange: connecting, sending up to 1,000 events, and the answer
     patience         seconds of waiting for one batch before the run gives up for now
+    on_unclear       "resend": what may have arrived is sent again, under the same ids; "hold": it is not, and somebody
+                     decides with `mapper journal`. That takes a journal
     proxy            ``http://[user:password@]host:port`` to send through; none is taken from the environment
     ca_file          authorities to trust, as PEM, in place of the usual ones
     raises           DeliveryError if nothing can be sent at all; what ends a run midway is in the report
@@ -79,6 +81,9 @@ def send(
     if journal is not None and any(one.records is not None for one in given):
         hint = "Name a file, or hand the records to a mapper.Sender, which keeps what it was given."
         raise DeliveryError("journal-records", "a journal is for files and pipes, not for records in memory", 2, hint)
+    if run.options.on_unclear == "hold" and journal is None and not dry_run:
+        hint = "Name one with --journal, or journal=… in Python."
+        raise DeliveryError("journal-hold", "events can only be held if a journal keeps them in mind", 2, hint)
     run.check(given, is_test=test_event_code is not None or _is_elsewhere(program, to, dry_run=dry_run))
     return execute(
         run, given, to=to, settings=settings, test_event_code=test_event_code, dry_run=dry_run, journal=journal
@@ -144,7 +149,7 @@ def _connect(run: Run, prepared: Prepared, journal: Path | None, stack: ExitStac
             journal,
             mapping=program.fingerprint,
             target=prepared.url,
-            window=program.destination.memory,
+            window=window(program.destination.memory, options.on_unclear),
             clock=run.clock,
         )
         run.journal = stack.enter_context(opened)

@@ -28,7 +28,7 @@ from .delivery import INTERRUPTED, PENDING_PERSON, Item, Origin, Outcome
 from .dispatch import GRACE, Dispatcher, Notify, Switch
 from .job import Job
 from .journal import Journal
-from .options import Options
+from .options import Options, window
 from .report import Tally
 from .settling import Settling
 from .stretches import Kept, Progress
@@ -80,7 +80,7 @@ class Run:
             exchange,
             clock=self.clock,
             margin=self.program.destination.margin,
-            window=self.program.destination.memory,
+            window=window(self.program.destination.memory, self.options.on_unclear),
             concurrency=self.options.concurrency,
             switch=self.switch,
             rate=self.options.rate,
@@ -150,6 +150,8 @@ class Run:
         count = self.tally.events.held
         events = "1 event" if count == 1 else f"{count:,} events"
         message = f"{events} may have arrived in an earlier run, so long ago that copies could count twice"
+        if self.options.on_unclear == "hold":
+            message = f"{events} may have arrived, and none of these is sent again without you"
         journal = self.journal.path if self.journal is not None else "the journal"
         hint = f"Decide: `mapper journal show {journal}` says what they are, `mapper journal resend` and `drop` decide."
         self._stop("held", message, hint, PENDING_PERSON)

@@ -35,6 +35,7 @@ from .dead_letters import DeadLetters
 from .delivery import INTERNAL, INTERRUPTED, PENDING_LATER, Item, Origin, Outcome, Stop
 from .dispatch import CONCURRENCY, GRACE, Dispatcher, Switch
 from .journal import Journal
+from .options import OnUnclear, window
 from .receipts import Receipt
 from .report import Report, Tally
 from .settings import address_of, resolve
@@ -65,6 +66,8 @@ class Sender:
     concurrency   requests on their way at once
     max_wait      seconds after which a batch is sent although it is not full
     rate          events a second at most
+    on_unclear    "resend": what may have arrived is sent again, under the same ids; "hold": it is not, and the receipt
+                  says that it is pending
     max_open      events that may be on their way or waiting; beyond that ``send`` waits
     clock         the time in Unix seconds
     client        your own HTTP client, with its proxies, certificates and logs. The token then goes into a header, if
@@ -86,6 +89,7 @@ class Sender:
         max_wait: float = 1.0,
         rate: float | None = None,
         max_open: int = _MOST_OPEN,
+        on_unclear: OnUnclear = "resend",
         clock: Callable[[], float] = time.time,
         client: Client | None = None,
     ) -> None:
@@ -108,7 +112,7 @@ class Sender:
             self._connection.send,
             clock=clock,
             margin=destination.margin,
-            window=destination.memory,
+            window=window(destination.memory, on_unclear),
             concurrency=concurrency,
             switch=self._switch,
             rate=rate,
@@ -122,7 +126,11 @@ class Sender:
         self._journal: Journal | None = None
         if journal is not None:
             self._journal = Journal(
-                Path(journal), mapping=program.fingerprint, target=prepared.url, window=destination.memory, clock=clock
+                Path(journal),
+                mapping=program.fingerprint,
+                target=prepared.url,
+                window=window(destination.memory, on_unclear),
+                clock=clock,
             )
             self._stream = self._journal.stream().file
             self._take_over(self._journal)
