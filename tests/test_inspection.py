@@ -75,7 +75,7 @@ def test_what_may_have_arrived_lately_is_sent_again_and_told(
     assert [one.id for one in report.repeated] == [f"id-{n}" for n in range(10, 20)]
     assert [one.line for one in report.repeated] == list(range(11, 21))
     assert report.as_dict()["repeated"][0] == {
-        "file": str(records), "line": 11, "event": "Lead", "id": "id-10",
+        "file": str(records), "line": 11, "event": "Lead", "id": "id-10", "time": int(NOW) - 60,
     }  # fmt: skip
     [source] = look(records.with_name("journal")).sources
     assert (source.name, source.records, source.pending) == ("records.jsonl", 60, ())
@@ -190,6 +190,8 @@ def test_who_wants_nothing_twice_decides_about_each_lost_answer(
     assert report.stopped is not None
     assert (report.stopped.code, report.exit_code) == ("held", 4)
     assert (report.events.sent, report.events.held, report.events.pending) == (50, 10, 10)
+    assert [(one.line, one.event, one.id) for one in report.held] == [(n + 1, "Lead", f"id-{n}") for n in range(10, 20)]
+    assert report.as_dict()["held"][0]["time"] == int(NOW) - 60
     again = send(program, records, server, now=NOW + 60, **hold)
     assert (again.events.made, again.events.held, again.exit_code) == (10, 10, 4)
     assert look(journal, clock=lambda: NOW).count("held") == 10

@@ -204,7 +204,7 @@ def _send(
         tell = notify or (None if quiet else warn)
         report = send(program, source, to=address, settings=settings, on_note=tell, switch=switch, **options)
     if notify is not None:
-        notify("finished", {key: said for key, said in report.as_dict().items() if key != "repeated"})
+        notify("finished", {key: said for key, said in report.as_dict().items() if key not in ("repeated", "held")})
     if not quiet:
         say(summary(report, colour=coloured(sys.stderr), width=width(sys.stderr), mapping=mapping))
     if report_file is not None:  # after it was told: a disk that is full must not take the outcome with it

@@ -24,7 +24,7 @@ from ..records.blocks import Mapped
 from .dead_letters import DeadLetters
 from .delivery import Item, Outcome
 
-_MOST_REPEATED: Final = 1_000
+_MOST_NAMED: Final = 1_000
 _decode = msgspec.json.Decoder().decode
 
 
@@ -68,13 +68,17 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
-    """An event that may have been accepted twice: where its record stood, its name, and its id."""
+class Doubtful:
+    """An event of which it is not known whether it arrived: where its record stood, its name, its id, when it happened.
+
+    time  Unix seconds
+    """
 
     file: str
     line: int
     event: str
     id: str
+    time: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class Sending:
     answers   how often each answer came, by its meaning and its code: ``("refused", "100/2804050")``
     oldest    when the oldest event happened that was sent, Unix seconds
     repeated  events that may have been accepted twice; the first thousand of them
+    held      events that may have arrived and wait for a decision; the first thousand of them
     """
 
     requests: int = 0
@@ -107,6 +112,7 @@ class Sending:
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
     oldest: int | None = None
     repeated: list[Item] = field(default_factory=list)
+    held: list[Item] = field(default_factory=list)
     messages: set[str] = field(default_factory=set)
 
 
@@ -178,7 +184,8 @@ class Tally:
         events.rejected += len(outcome.rejected)
         events.held += len(outcome.held)
         events.maybe_twice += len(outcome.repeated)
-        sending.repeated += outcome.repeated[: _MOST_REPEATED - len(sending.repeated)]
+        sending.repeated += outcome.repeated[: _MOST_NAMED - len(sending.repeated)]
+        sending.held += outcome.held[: _MOST_NAMED - len(sending.held)]
         sending.requests += outcome.requests
         sending.retries += outcome.retries
         sending.halvings += outcome.halvings
@@ -232,6 +239,7 @@ class Report:
     dead_letters      the file of dead letters; ``dead_letters_written`` says how many this run added
     files             the files that were read
     repeated          the events that may have been accepted twice, the first thousand of them
+    held              the events that wait for a decision, the first thousand of them
     """
 
     destination: str
@@ -252,7 +260,8 @@ class Report:
     dead_letters: str
     dead_letters_written: int
     files: tuple[str, ...]
-    repeated: tuple[Repeated, ...]
+    repeated: tuple[Doubtful, ...]
+    held: tuple[Doubtful, ...]
     tally: Tally = field(repr=False)
 
     def __post_init__(self) -> None:
@@ -307,6 +316,7 @@ class Report:
             ],
             "oldest_event_sent": self.sending.oldest,
             "repeated": [_plain(one) for one in self.repeated],
+            "held": [_plain(one) for one in self.held],
             "settled_before": self.settled_before,
             "seconds": round(self.seconds, 3),
             "stopped": _plain(self.stopped) if self.stopped else None,
@@ -344,15 +354,17 @@ def made(
         dead_letters=str(letters.path or ""),
         dead_letters_written=letters.written,
         files=tuple(files),
-        repeated=tuple(_repeated(program, item) for item in tally.sending.repeated),
+        repeated=tuple(_doubtful(program, item) for item in tally.sending.repeated),
+        held=tuple(_doubtful(program, item) for item in tally.sending.held),
         tally=tally,
     )
 
 
-def _repeated(program: Program, item: Item) -> Repeated:
+def _doubtful(program: Program, item: Item) -> Doubtful:
     origin, path = item.origin, program.destination.roles.id
     identity = at(_decode(item.encoded), path) if path is not None else None
-    return Repeated(origin.line.file, origin.line.number, origin.name, "" if identity is None else str(identity))
+    name = "" if identity is None else str(identity)
+    return Doubtful(origin.line.file, origin.line.number, origin.name, name, origin.time)
 
 
 def refused(problem: Refusal) -> Reason:
