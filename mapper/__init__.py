@@ -13,7 +13,7 @@ The modules stand in one order, and each imports only those before it (tests/tes
     language        effort, values, addresses, scope, filters, habits, tokens, syntax, walking, building, calling,
                     lowering, expression
     destinations    cleaning, personal, rules, fields, windows, rendering, request, answers, declaration,
-                    declared, assembly, wiring, destination, leaves, validation, pasted, payload, reference
+                    declared, assembly, wiring, hints, destination, leaves, validation, pasted, payload, reference
     compiler        projection, trees, mapping, tables, nodes, shaping, passed_on, lowered, shortcuts, parts, lists,
                     parameters, checks, compiler
     events          refusal, matching, results, making, forms, fusing, writing, glances, program, stepping, explain

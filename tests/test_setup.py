@@ -117,7 +117,7 @@ def test_expressions_are_proposed_from_records() -> None:
         "total": 3,
         "page": {"url": "https://a.example/"},
     }
-    found = read_sample([json.dumps(record).encode()] * 20 + [b"broken"]).parameters()
+    found = read_sample([json.dumps(record).encode()] * 20 + [b"broken"]).parameters(META)
     assert {path: (one.expression, one.confidence) for path, one in found.items()} == {
         "event_time": ("at", "high"),
         "event_source_url": ("page.url", "high"),
@@ -134,10 +134,63 @@ RECORDS = [
 ]
 
 
+def test_names_of_records_are_those_of_the_destination() -> None:
+    record = {
+        "firstName": "Zoe",
+        "clientIp": "203.0.113.7",
+        "capacity": 30,
+        "zip": 10115,
+        "user_id": 42,
+        "home": "fb.1",
+    }
+    seen = read_sample([json.dumps(record).encode()] * 3)
+    assert {path: one.expression for path, one in seen.parameters(META).items()} == {
+        "user_data.fn": "firstName",
+        "user_data.client_ip_address": "clientIp",
+        "user_data.zp": "zip",
+        "user_data.external_id": "user_id",
+    }
+    visits = load_destination(str(ROOT / "tests" / "destinations" / "visits.yaml"))
+    assert {path: one.expression for path, one in seen.parameters(visits).items()} == {"user_id": "user_id"}
+
+
+ELSEWHERE = """\
+Set up Bought event
+Something was bought.
+Event parameters
+Conversion
+Time
+country
+"""
+
+
+def test_a_page_of_another_destination(tmp_path: Path) -> None:
+    (tmp_path / "destinations").mkdir()
+    place = tmp_path / "destinations" / "matches.yaml"
+    place.write_bytes((ROOT / "tests" / "destinations" / "matches.yaml").read_bytes())
+    (tmp_path / "page.txt").write_text(ELSEWHERE, encoding="utf-8")
+    (tmp_path / "r.jsonl").write_text('{"kind": "bought", "happened_at": 1772366000, "country": "de"}\n')
+    for named, made in (("matches", "a.yaml"), ("destinations/matches.yaml", "b.yaml")):
+        done = run(
+            *("init", "--from", "page.txt", "--destination", named, "--sample", "r.jsonl", "-o", made), cwd=tmp_path
+        )
+        assert b"Bought, as the page asks for it, can only make events that are refused [M1]" in done.stderr
+        assert b"email is added, the least that will do" in done.stderr
+        program = mapper.load(tmp_path / made)
+        assert program.destination.name == "matches"
+        record = {"kind": "bought", "happened_at": 1772366000, "email": "a@b.example", "country": "de"}
+        (event,) = program.map(record, 1772366100).events
+        assert event.parameters["happenedAt"] == 1772366000
+    text = (tmp_path / "a.yaml").read_text("utf-8")
+    assert "Made from a setup page" in text
+    assert "website" not in text, "what events usually say is said by the destination"
+    assert "pixel" not in text
+
+
 def test_the_field_that_tells_the_events_apart_is_found() -> None:
     both = read_setup(PAGE.replace("WaitlistSignupStarted", "TrialBooked"), META).events
     seen = read_sample(json.dumps(record).encode() for record in RECORDS)
-    assert seen.parameters()["user_data.fn"] == Guess("user.firstName", "high")
+    assert seen.parameters(META)["user_data.fn"] == Guess("user.firstName", "high")
     assert seen.conditions(both) == {
         "ViewContent": Guess("event == 'view_content'", "none"),
         "TrialBooked": Guess("event == 'Trial Booked'", "high"),
@@ -151,7 +204,7 @@ def test_a_mapping_from_a_sample_maps_the_sample(tmp_path: Path) -> None:
     agent = {"agent": "Mozilla/5.0", "ip": "203.0.113.7", "url": "https://shop.example/"}
     lines = [json.dumps({**record, **agent}).encode() for record in RECORDS]
     seen = read_sample(lines)
-    made = skeleton(page, META, seen.parameters(), seen.conditions(page.events))
+    made = skeleton(page, META, seen.parameters(META), seen.conditions(page.events))
     (tmp_path / "made.yaml").write_text(made, encoding="utf-8")
     program = mapper.load(tmp_path / "made.yaml")
     events = [event.name for line in lines for event in program.map(line, now=1772366100).events]

@@ -6,7 +6,6 @@ Every record is mapped as it would be for sending. Of the records only field nam
 from __future__ import annotations
 
 import difflib
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from ..compiler.projection import Path, label, reads
 from ..delivery.report import Reason, warned
 from ..delivery.report import refused as refused_for
 from ..destinations.cleaning import CODES
+from ..destinations.hints import is_called, snake
 from ..events.program import Program
 from ..events.results import Result
 from .attempts import Attempts
@@ -31,12 +31,6 @@ _ALIKE: Final = 0.8
 """How like two names are, at least, of which one may be meant for the other."""
 _WORD: Final = 4
 """Letters of a name, at least, that is looked for within another."""
-_USEFUL: Final = re.compile(
-    r"e.?mail|phone|mobile|first.?name|last.?name|surname|given.?name|family.?name|city|town|zip|post.?(al|code)|country"
-    r"|province|gender|birth|\bip\b|ip_?addr|user.?agent|fbp|fbc|fbclid|price|total|amount|value|currency|quantity|sku"
-    r"|product|order.?id|event.?id|timestamp|created|url|referrer",
-    re.IGNORECASE,
-)
 _decode = msgspec.json.Decoder().decode
 
 
@@ -210,11 +204,26 @@ class _Run:
         if self.coverage.records:
             for path in sorted(read - self.fields.keys()):
                 self.coverage.unknown[label(path)] = _nearest(path, present)
+        useful = _wanted(self.program)
         for path, count in sorted(self.fields.items(), key=lambda item: (-item[1], item[0])):
             used = any(path[: len(other)] == other or other[: len(path)] == path for other in read)
-            if not used and _USEFUL.search(path[-1]):
+            if not used and is_called(path[-1], useful):
                 self.coverage.unread[label(path)] = count
         return self.coverage
+
+
+def _wanted(program: Program) -> tuple[str, ...]:
+    """Names of record fields that the destination can make use of; an event's id and time, once given, need no other.
+
+    A destination that says no names is asked for those of its parameters.
+    """
+    destination, roles = program.destination, program.destination.roles
+    given = [{one.path for one in transform.parameters} for transform in program.transforms]
+    settled = {path for path in (roles.name, roles.id, roles.time) if all(path in paths for paths in given)}
+    records = destination.hints.records or {
+        path: (snake(known.name),) for path, known in destination.fields.items() if known.is_leaf
+    }
+    return tuple(name for path, names in records.items() if path not in settled for name in names)
 
 
 def _declared(transform: Transform) -> list[Parameter]:

@@ -7,22 +7,12 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ..destinations.destination import Destination
+from ..destinations.hints import snake
 from ..destinations.rules import Rule
 from .instructions import Setup, SetupEvent
-
-
-def too_broad(destination: Destination, event: SetupEvent) -> Rule | None:
-    """The rule by which an event of nothing but the required customer information is refused, or None."""
-    people = {asked.path.partition(".")[2]: "x" for asked in event.required if asked.path.startswith("user_data.")}
-    sent = {"event_name": event.name, "user_data": people}
-    for rule in destination.rules:
-        if rule.kind == "not_only" and rule.level == "error" and not rule.holds(sent):
-            return rule
-    return None
-
 
 NONE: Final = "none"
 
@@ -35,34 +25,57 @@ class Guess:
     confidence: str
 
 
+def too_broad(destination: Destination, event: SetupEvent) -> Rule | None:
+    """The rule by which an event of nothing but what the page requires is always refused, or None."""
+    sent: dict[str, Any] = {}
+    for path in (*destination.hints.usual, *(asked.path for asked in event.required)):
+        if destination.fields[path].is_leaf:
+            _put(sent, path, destination.hints.usual.get(path, "x"))
+    _put(sent, destination.roles.name, event.name)
+    for rule in destination.rules:
+        if rule.kind in ("not_only", "one_of") and rule.level == "error" and not rule.holds(sent):
+            return rule
+    return None
+
+
+def added(rule: Rule) -> tuple[str, ...]:
+    """Parameters with which an event keeps a rule that it breaks for being too little."""
+    return rule.add or (rule.groups[0] if rule.kind == "one_of" else ())
+
+
+def _put(event: dict[str, Any], path: str, value: Any) -> None:
+    *above, name = path.split(".")
+    for step in above:
+        event = event.setdefault(step, {})
+    event[name] = value
+
+
 def skeleton(
     setup: Setup,
     destination: Destination,
     guesses: Mapping[str, Guess] | None = None,
     conditions: Mapping[str, Guess] | None = None,
+    named: str = "",
 ) -> str:
     """The mapping's text.
 
     guesses     path of a parameter -> an expression for it
     conditions  name of an event -> an expression that says by which records it is made
+    named       how the mapping names the destination: its path, if it is not found by its name
     """
-    return _Skeleton(setup, destination, guesses or {}, conditions or {}).text()
+    return _Skeleton(setup, destination, guesses or {}, conditions or {}).text(named or destination.name)
 
 
-_WEBSITE: Final = ("action_source", "event_source_url", "user_data.client_user_agent")
-"""What an event of a website cannot do without, whatever the page says."""
-
-_SHAPES: Final = {
-    "event_time": "{{ time }}",
-    "event_source_url": "{{ page_url }}",
-    "event_id": "{{ id }}",
-    "user_data.em": "{{ email }}",
-    "user_data.ph": "{{ phone }}",
-    "user_data.fn": "{{ first_name }}",
-    "user_data.ln": "{{ last_name }}",
-    "user_data.client_user_agent": "{{ user_agent }}",
-    "user_data.client_ip_address": "{{ ip_address }}",
-}
+def _always(destination: Destination) -> Iterator[str]:
+    """Parameters that events cannot do without, whatever the page says: all events, and those of the usual kind."""
+    usual = destination.hints.usual
+    yield from usual
+    for path, field in destination.fields.items():
+        if field.is_leaf and field.required and all(one.required and not one.many for one in destination.above(path)):
+            yield path
+    for rule in destination.rules:
+        if rule.kind == "require" and rule.level == "error" and rule.decide(usual):
+            yield from rule.paths
 
 
 class _Skeleton:
@@ -78,18 +91,17 @@ class _Skeleton:
         self.identity = asked_for if asked_for is not None and asked_for.kind == "require" else None
         paths = [{asked.path for asked in event.required} for event in setup.events]
         shared = set.intersection(*paths) if paths else set()
-        always = {path for path, field in destination.fields.items() if field.required and path in _SHAPES}
-        shared |= always.union(path for path in _WEBSITE if path in destination.fields)
+        shared |= set(_always(destination))
         self.shared = [path for path in destination.fields if path in shared and path != destination.roles.name]
 
-    def text(self) -> str:
+    def text(self, destination: str) -> str:
         lines = [
-            "# Made from Events Manager's setup page. What to do next:",
+            f"# Made from {self.destination.hints.page}. What to do next:",
             "#   1. Replace every expression that is marked FILL IN by the field of your records that holds it.",
             "#   2. Say under 'when' by which records each event is made.",
             "#   3. mapper check THIS-FILE, and mapper check THIS-FILE --sample RECORDS",
             "version: 1",
-            f"destination: {self.destination.name}",
+            f"destination: {destination if re.fullmatch('[A-Za-z0-9_./-]+', destination) else json.dumps(destination)}",
         ]
         if self.shared:
             lines += ["", "defaults:                          # what all events share", *self._tree(self.shared, 2)]
@@ -106,16 +118,15 @@ class _Skeleton:
         own = [asked.path for asked in event.required if asked.path not in self.shared]
         own = [path for path in own if path != self.destination.roles.name]
         rule = too_broad(self.destination, event)
-        extra = "user_data.client_ip_address"
         if own or rule is not None:
             lines.append("    parameters:")
-            if rule is not None and extra in self.destination.fields:
-                lines += [
-                    "      # The page asks for nothing that tells who it was: an event with no more than that is",
-                    f"      # refused (rule {rule.id}). The cheapest remedy is the visitor's IP address;",
-                    "      # an e-mail address, external_id, fbp or fbc will do as well.",
-                ]
-                own.append(extra)
+            if rule is not None:
+                more = added(rule)
+                told = f"The page asks for too little: an event of no more than that is refused (rule {rule.id}). "
+                least = " and ".join(self.destination.fields[path].label for path in more)
+                told += f"{least} is the least to add. " if least else ""
+                lines += [f"      # {line}" for line in _wrapped(told + rule.remedy)]
+                own += more
             lines += self._tree(own, 6)
         return [*lines, *self._about_identity(event, "      # " if own else "    # ")]
 
@@ -129,10 +140,10 @@ class _Skeleton:
 
     def _about_identity(self, event: SetupEvent, mark: str) -> Iterator[str]:
         """The id that a page does not ask for and that keeps an event from being counted twice, as a comment."""
-        role = self.destination.roles.id
-        if self.identity is None or role is None or role in {asked.path for asked in event.required}:
+        role, twin = self.destination.roles.id, self.destination.twin
+        if self.identity is None or twin is None or role is None or role in {asked.path for asked in event.required}:
             return
-        yield f"{mark}The page asks for no {role}. If your pixel sends this event too, give both the same one (rule"
+        yield f"{mark}The page asks for no {role}. If your {twin.by} sends this event too, give both the same one (rule"
         yield f"{mark}{self.identity.id}); otherwise the event counts twice:"
         if len(mark) < 8:
             yield f"{mark}parameters:"
@@ -145,7 +156,7 @@ class _Skeleton:
         lines: list[str] = []
         written: list[str] = []
         for path in sorted(paths, key=lambda path: path.split(".")[:-1]):
-            above = self._above(path)
+            above = [one.path for one in self.destination.above(path)]
             shared = next((i for i, pair in enumerate(zip(written, above, strict=False)) if pair[0] != pair[1]), None)
             shared = min(len(written), len(above)) if shared is None else shared
             for depth in range(shared, len(above)):
@@ -154,35 +165,26 @@ class _Skeleton:
             written = above
         return lines
 
-    def _above(self, path: str) -> list[str]:
-        """The objects that a parameter stands in, outermost first; a name may have a dot of its own."""
-        steps = path.split(".")
-        heads = [".".join(steps[:count]) for count in range(1, len(steps))]
-        return [head for head in heads if head in self.destination.fields]
-
     def _name(self, path: str) -> str:
         return _key(self.destination.fields[path].name)
 
     def _value(self, path: str) -> str:
         field = self.destination.fields[path]
-        if path == "action_source":
-            return "website             # FILL IN, if it is not a website"
+        if path in self.destination.hints.usual:
+            value = self.destination.hints.usual[path]
+            usual = _key(value) if isinstance(value, str) else json.dumps(value)
+            return f"{usual:<19} # FILL IN, if it is not a {usual}"
         guess = self.guesses.get(path)
         if guess is not None:
             expression = json.dumps(f"{{{{ {guess.expression} }}}}", ensure_ascii=False)
             return f"{expression}   # {field.label}: from the sample, confidence {guess.confidence}"
-        shape = _SHAPES.get(path, f"{{{{ {field.name} }}}}")
-        return f'"{shape}"   # FILL IN: {field.label}' + (", not hashed" if field.never_hash else "")
+        called = self.destination.hints.called(path) or snake(field.name)
+        return f'"{{{{ {called} }}}}"   # FILL IN: {field.label}' + (", not hashed" if field.never_hash else "")
 
 
 def _key(name: str) -> str:
     """An event's name as a key: in quotes unless it is a plain word."""
     return name if re.fullmatch(r"[A-Za-z_][\w-]*", name) else json.dumps(name, ensure_ascii=False)
-
-
-def snake(name: str) -> str:
-    """``View content`` and ``ViewContent`` as ``view_content``."""
-    return re.sub(r"\W+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_")
 
 
 def _wrapped(text: str) -> list[str]:

@@ -16,30 +16,37 @@ import msgspec
 
 from ..compiler.projection import Path, label
 from ..destinations.cleaning.words import words as words_of
-from .drafts import NONE, Guess, snake
+from ..destinations.destination import Destination, Field
+from ..destinations.hints import is_called, snake
+from .drafts import NONE, Guess
 from .instructions import SetupEvent
 
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9]{2}:?[0-9]{2})")
-_WANTED: Final[dict[str, tuple[re.Pattern[str], str]]] = {
-    "user_data.em": (re.compile(r"mail", re.I), "email"),
-    "user_data.ph": (re.compile(r"phone|mobile|\btel", re.I), "phone"),
-    "user_data.fn": (re.compile(r"first.?name|given.?name|^first$|fname", re.I), "name"),
-    "user_data.ln": (re.compile(r"last.?name|family.?name|surname|^last$|lname", re.I), "name"),
-    "user_data.ct": (re.compile(r"city|town", re.I), "text"),
-    "user_data.country": (re.compile(r"country", re.I), "text"),
-    "user_data.zp": (re.compile(r"zip|post.?code|postal", re.I), "text"),
-    "user_data.client_ip_address": (re.compile(r"\bip\b|ip.?addr|_ip$|^ip", re.I), "ip"),
-    "user_data.client_user_agent": (re.compile(r"user.?agent|^ua$|^agent$", re.I), "agent"),
-    "user_data.fbp": (re.compile(r"fbp", re.I), "click"),
-    "user_data.fbc": (re.compile(r"fbc\b|fbc$", re.I), "click"),
-    "user_data.external_id": (re.compile(r"(user|customer|visitor|member).?id", re.I), "text"),
-    "event_time": (re.compile(r"time|created|_at$|^at$|^ts$|date", re.I), "time"),
-    "event_id": (re.compile(r"^(event_?|order_?|message_?)?id$", re.I), "text"),
-    "event_source_url": (re.compile(r"url|href|page", re.I), "url"),
-    "custom_data.currency": (re.compile(r"currency", re.I), "currency"),
-    "custom_data.value": (re.compile(r"total|value|amount|price|revenue", re.I), "number"),
+_CLICK_ID: Final = re.compile(r"fb\.[0-9]\.[0-9]+\..+", re.ASCII)
+_WORDS: Final = frozenset({"text", "name", "currency"})
+_CODES: Final = _WORDS | {"number", "phone"}
+_FITTING: Final[Mapping[str, frozenset[str]]] = {
+    **dict.fromkeys(("name", "city", "state", "country", "gender"), _WORDS),
+    **dict.fromkeys(("postal_code", "external_id", "text"), _CODES),
+    "email": frozenset({"email"}),
+    "phone": frozenset({"phone"}),
+    "birth_date": frozenset({"phone", "time", "text"}),
+    "ip_address": frozenset({"ip"}),
+    "user_agent": frozenset({"agent"}),
+    "web_url": frozenset({"url"}),
+    "fbc": frozenset({"click"}),
+    "fbp": frozenset({"click"}),
+    "currency": frozenset({"currency"}),
+    "amount": frozenset({"number"}),
+    "number": frozenset({"number"}),
+    "integer": frozenset({"number"}),
+    "boolean": frozenset({"boolean"}),
+    "time": frozenset({"time"}),
 }
+"""How a parameter is cleaned, or else its kind -> the shapes (see ``_shape``) that values for it have."""
+_TELLING: Final = frozenset({"email", "user_agent"})
+"""Values that are known by their shape alone."""
 _KIND: Final = re.compile(r"type|event|name|action|kind|topic", re.I)
 _WORD: Final = re.compile(r"\w[\w .:/-]{0,59}", re.ASCII)
 _MAX_RECORDS: Final = 2000
@@ -58,11 +65,14 @@ class Sample:
     shapes: Mapping[Path, Counter[str]]
     words: Mapping[Path, Counter[str]]
 
-    def parameters(self) -> dict[str, Guess]:
-        """An expression for each parameter that the records can fill."""
+    def parameters(self, destination: Destination) -> dict[str, Guess]:
+        """An expression for each parameter that the records can fill, but for members of lists."""
         found: dict[str, Guess] = {}
-        for wanted, (name, shape) in _WANTED.items():
-            scored = ((_score(path, counts, name, shape), path) for path, counts in self.shapes.items())
+        for wanted, known in destination.fields.items():
+            if not known.is_leaf or any(one.many for one in destination.above(wanted)):
+                continue
+            names = destination.hints.records.get(wanted) or (snake(known.name),)
+            scored = ((_score(path, counts, names, known), path) for path, counts in self.shapes.items())
             (sureness, _), path = max(scored, default=((0, 0.0), ()))
             if sureness:
                 found[wanted] = Guess(label(path), "high" if sureness == _SURE else "low")
@@ -113,19 +123,18 @@ def _plain(word: str) -> str:
     return "".join(filter(str.isalnum, word)).lower()
 
 
-def _score(path: Path, counts: Counter[str], name: re.Pattern[str], shape: str) -> tuple[int, float]:
+def _score(path: Path, counts: Counter[str], names: tuple[str, ...], known: Field) -> tuple[int, float]:
     """How sure it is: 1 if the name is telling, 2 if the values have the shape as well; then how good a field it is.
 
     Of two, that which is there more often is better, and the shorter path.
     """
     total = counts.total()
-    fitting = counts[shape] / total if total else 0.0
-    named = name.search(path[-1]) is not None
-    if shape in ("text", "name"):
-        fitting = (counts["text"] + counts["name"] + counts["currency"]) / total if total else 0.0
-    if not named and not (shape in ("email", "agent") and fitting > 0.8):
-        return 0, 0.0
+    step = known.cleaning.step or known.kind
+    fitting = sum(counts[shape] for shape in _FITTING.get(step, _CODES)) / total if total else 0.0
     if fitting < 0.5:
+        return 0, 0.0
+    named = is_called(path[-1], names)
+    if not named and not (step in _TELLING and fitting > 0.8):
         return 0, 0.0
     return _SURE if named and fitting > 0.8 else 1, min(total, 900) / 1000 - 0.01 * len(path)
 
@@ -155,7 +164,7 @@ def _shape(value: Any) -> str:
         return "time"
     if value.startswith(("http://", "https://")):
         return "url"
-    if value.startswith(("fb.0.", "fb.1.", "fb.2.")):
+    if _CLICK_ID.fullmatch(value):
         return "click"
     if value.startswith("Mozilla/"):
         return "agent"

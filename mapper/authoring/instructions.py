@@ -1,8 +1,8 @@
-"""Events Manager's setup page, as text: what it asks for, and whether a mapping answers it.
+"""A destination's setup page, as text: what it asks for, and whether a mapping answers it.
 
-A marketer copies the page from a browser. It says, event by event and in Meta's own wording, which parameters are
-required. Nothing in it is skipped silently: a line in a list of parameters that is no known parameter is reported with
-its number and the nearest known wording.
+A marketer copies the page (Meta has one in Events Manager) from a browser. It says, event by event and in the
+destination's own wording, which parameters are required. Nothing in it is skipped silently: a line in a list of
+parameters that is no known parameter is reported with its number and the nearest known wording.
 """
 
 from __future__ import annotations
@@ -27,11 +27,6 @@ _HASHING: Final = r"(?:do not hash|don't hash|hash(?:ed|ing)?(?: (?:required|rec
 _NOTE: Final = re.compile(rf"\s*[–—-]\s*{_HASHING}\s*$|\s*\({_HASHING}\)\s*$", re.I)
 _EVENT: Final = re.compile(
     r"^set[ -]?up (?:the |your )?(?P<name>.+?)(?: (?:custom|standard))?(?P<event> event)?:?$", re.I
-)
-_SECTION: Final = re.compile(
-    r"^(?:event|customer information|custom data|custom|standard|user data|server event|app data) parameters"
-    r"(?: ?\(?[0-9]+\)?)?:?$",
-    re.I,
 )
 _BUTTON: Final = re.compile(r"^(?:learn more|(?:see|show|view) (?:all|more|less|details)|copy|edit)\.?$", re.I)
 """What a browser copies along with the text."""
@@ -80,7 +75,7 @@ class Setup:
 
 
 def read_setup(text: str, destination: Destination) -> Setup:
-    """Read a setup page's text, in Meta's wording as the destination file declares it."""
+    """Read a setup page's text, in the wording that the destination file declares."""
     return _Reader(destination, text).read()
 
 
@@ -96,6 +91,8 @@ class _Reader:
         self.labels = {_folded(field.name): path for path, field in fields}
         for path, field in reversed(list(destination.fields.items())):
             self.labels.update((_folded(label), path) for label in field.labels)
+        sections = "|".join(map(re.escape, destination.hints.sections))
+        self.is_section = re.compile(rf"^(?:{sections}) parameters(?: ?\(?[0-9]+\)?)?:?$", re.I).match
         self.events: list[SetupEvent] = []
         self.unknown: list[Unknown] = []
         self.event: SetupEvent | None = None
@@ -116,7 +113,7 @@ class _Reader:
     def _line(self, event: SetupEvent, number: int, words: str) -> None:
         """A line below an event's heading."""
         asked = self._asked(number)
-        if _SECTION.match(words):
+        if self.is_section(words):
             if self.state != "prose" or self._asked(self._next(number)):
                 self.state = "list"
         elif self.state == "about":
@@ -134,7 +131,7 @@ class _Reader:
         if found["name"].endswith(".") or len(found["name"]) > 80:
             return False
         following = [_cleaned(line) for line in self.lines[number : number + 6]]
-        return bool(found["event"]) or any(map(_SECTION.match, following))
+        return bool(found["event"]) or any(map(self.is_section, following))
 
     def _asked(self, number: int) -> tuple[Asked, ...]:
         """The parameters that a line names: one, or several with commas or tabs between; none if one is unknown."""

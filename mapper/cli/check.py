@@ -45,7 +45,11 @@ no failure."""
     default="text",
     help="The form of the findings; html only with --sample.",
 )
-@click.option("--setup", type=click.Path(), help="Events Manager's setup page (text) to compare the mapping with.")
+@click.option(
+    "--setup",
+    type=click.Path(),
+    help="The text of the destination's setup page (Events Manager's, for Meta) to compare the mapping with.",
+)
 @click.option("--pixel", is_flag=True, help="Say what the page's pixel must send so that no event counts twice.")
 @now_option
 @click.option("--strict", is_flag=True, help="Warnings are failures, too.")

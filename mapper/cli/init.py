@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ..authoring.drafts import skeleton, too_broad
+from ..authoring.drafts import added, skeleton, too_broad
 from ..authoring.guessing import read_sample
 from ..authoring.instructions import read_setup
 from ..destinations.destination import load_destination
@@ -23,9 +23,9 @@ Examples:
   mapper init --from setup.txt --sample records.jsonl
   pbpaste | mapper init --from -
 
-Make a mapping from Events Manager's setup page: copy the page's text into a file. Each event comes with what the page
-requires and an expression to fill in. With --sample, expressions are proposed from your records, each marked with how
-sure it is."""
+Make a mapping from the destination's setup page, such as Events Manager's: copy the page's text into a file. Each
+event comes with what the page requires and an expression to fill in. With --sample, expressions are proposed from
+your records, each marked with how sure it is."""
 
 
 @click.command("init", help=HELP)
@@ -54,7 +54,8 @@ def command(setup: str, sample: str | None, output: Path | None, destination: st
         hint = "Copy the whole page, from 'Set up … event' on."
         raise DeliveryError("no-setup", f"{setup} describes no event", 2, hint)
     seen = read_sample(_records(sample) if sample else ())
-    text = skeleton(page, found, seen.parameters(), seen.conditions(page.events))
+    named = _named(destination, output)
+    text = skeleton(page, found, seen.parameters(found), seen.conditions(page.events), named)
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -66,11 +67,24 @@ def command(setup: str, sample: str | None, output: Path | None, destination: st
             say(
                 f"warning: {event.display}, as the page asks for it, can only make events that are refused [{rule.id}]."
             )
-            say(
-                "   help: user_data.client_ip_address is added, the cheapest remedy; any other key of a person will do."
-            )
+            more = " and ".join(added(rule))
+            say(f"   help: {f'{more} is added, the least that will do.' if more else rule.remedy}")
     say(f"Next: fill in the {text.count('FILL IN') - 1} places marked FILL IN, then: mapper check {output or 'FILE'}")
     return 1 if page.unknown else 0
+
+
+def _named(destination: str, output: Path | None) -> str:
+    """How the mapping names its destination: a path starts at the mapping's own folder."""
+    if not Path(destination).is_file():
+        return destination
+    folder = output.parent if output is not None else Path()
+    try:
+        return str(Path(destination).resolve().relative_to(folder.resolve()))
+    except ValueError:
+        say(
+            f"Copy {destination} into a folder 'destinations' beside the mapping: it reads no files outside its folder."
+        )
+        return ""
 
 
 def read_text(file: str) -> str:

@@ -23,7 +23,7 @@ from .. import __version__
 from ..errors import DeliveryError, MapperError, MappingError
 
 VERBS: Final = {
-    "init": "Make a mapping from Events Manager's setup page.",
+    "init": "Make a mapping from the text of a setup page, such as Events Manager's.",
     "check": "Find everything that is wrong with mappings, before any record is read.",
     "map": "Map records: JSON lines in, events as JSON lines out.",
     "test": "Run the tests that stand in mappings.",

@@ -12,7 +12,6 @@ import click
 
 from ..authoring.diagnostics import counted, to_json
 from ..destinations.destination import Destination, load_destination
-from ..destinations.fields import Field
 from ..destinations.payload import check_payload, commented, sample_payload
 from ..errors import DeliveryError
 from .clock import now_option
@@ -97,9 +96,9 @@ def sample(event: str, action_source: str | None, destination: str | None, mappi
     else:
         found = load_destination(destination or "meta")
         name, given, only = found.event_named(event) or event, {}, None
-    source = found.field("action_source")
-    if source is not None and (action_source or "action_source" not in given):
-        given["action_source"] = _known(source, action_source or "website")
+    if action_source is not None:
+        given["action_source"] = _known(found, action_source)
+    given = {**found.hints.usual, **given}
     now = int(time.time())
     body = sample_payload(found, name, given, now=now, only=only)
     wrong = [one for one in check_payload(found, body, now) if one.level == "error"]
@@ -110,7 +109,11 @@ def sample(event: str, action_source: str | None, destination: str | None, mappi
     return 0
 
 
-def _known(source: Field, value: str) -> str:
+def _known(found: Destination, value: str) -> str:
+    source = found.field("action_source")
+    if source is None:
+        hint = "Leave --action-source away."
+        raise DeliveryError("action-source", f"{found.title} has no parameter 'action_source'", 2, hint)
     if source.allowed and value not in source.allowed:
         allowed = ", ".join(map(str, source.allowed))
         raise DeliveryError("action-source", f"there is no action source '{value}'", 2, f"There are: {allowed}.")

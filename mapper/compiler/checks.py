@@ -50,7 +50,8 @@ def required(spec: EventSpec, destination: Destination, problems: list[Problem])
     for path, place in spec.required:
         if destination.field(path) is None:
             close = destination.suggest(path)
-            hint = f"Did you mean '{close}'?" if close else "Write it with dots: user_data.em."
+            example = next((path for path in destination.fields if "." in path), destination.roles.name)
+            hint = f"Did you mean '{close}'?" if close else f"Write it with dots: {example}."
             message = f"{destination.title} has no parameter '{path}'"
             problems.append(Problem(place.span(), "unknown-parameter", message, hint))
             continue
@@ -284,7 +285,7 @@ def _personal_data(builder: Builder, destination: Destination, problems: list[Pr
             found = sorted({hashed for hashed, one, other in shared if one or other})  # else two parts of one text
             if found:
                 message = f"{parameter.path} is sent as it is, and this is the plain value of {found[0]}"
-                hint = "Leave it out; customer information goes below user_data only, where it is hashed."
+                hint = f"Leave it out: personal data goes where it is hashed only, such as {found[0]}."
                 problems.append(parameter.place.problem("personal-data", message, hint))
 
 

@@ -213,8 +213,8 @@ class Builder(ListBuilding):
         elif close is not None:
             label = f" ({close.label})" if close.label and close.label.lower() != close.name else ""
             hint = f"Did you mean '{close.name}'{label}?"
-        elif "custom_data" in names:
-            hint = "A parameter of your own goes below 'custom_data'."
+        elif own := [name for name, child in (into.children or {}).items() if child.additional and not child.many]:
+            hint = f"A parameter of your own goes below '{own[0]}'."
         else:
             hint = f"'{into.path}' takes: {', '.join(sorted(names))}."
         where = f"in '{into.path}'" if into.path else "at the top of an event"

@@ -155,7 +155,7 @@ Steps = Generator[Send | Wait, Answer | None, Any]
 
 
 def _too_many(message: str) -> Stop:
-    remedy = "Check the mapping with `mapper payload check`, and the token and pixel in the environment."
+    remedy = "Check the mapping with `mapper payload check`, and the settings in the environment (the token, the ids)."
     return Stop(Answer("stop", "too-many-refused", code="search", message=message, remedy=remedy), PENDING_PERSON)
 
 

@@ -203,7 +203,8 @@ class Assembly:
                 hint = "Write the call with {name} and {id} where the event's name and id belong."
                 self.refuse(("twin", key), "bad-twin", f"'{key}' does not say where the name and the id belong", hint)
         conditions = self.conditions(("twin", "when"), said.get("when"))
-        return Twin(self.seconds(("twin", "window"), said["window"]), conditions, said["standard"], said["custom"])
+        window = self.seconds(("twin", "window"), said["window"])
+        return Twin(window, conditions, said["standard"], said["custom"], said.get("by", "page"))
 
     def read_events(self) -> dict[str, StandardEvent]:
         """The standard events, by name."""
@@ -295,6 +296,8 @@ class Assembly:
         paths = _paths(kind, part)
         for path in paths:
             self.known((*steps, kind), path)
+        for path in part.get("add", ()):
+            self.known((*steps, "add"), path)
         return Rule(
             **about,
             level=part.get("level", level),
@@ -304,6 +307,7 @@ class Assembly:
             when=self.conditions((*steps, "when"), part.get("when")),
             paths=paths,
             groups=groups,
+            add=tuple(part.get("add", ())),
             find=self.find(steps, kind, part, windows, events),
         )
 

@@ -163,6 +163,7 @@ PART_RULES: Final[Rules] = {
     "one_of": _key("Groups of parameters; one must be complete.", type="list", schema={"type": "list"}),
     "not_only": _text("An object whose keys must be more than any of the `sets`."),
     "sets": _key("Sets of keys that are too few.", type="list", schema={"type": "list"}),
+    "add": _texts("Parameters that `mapper init` adds to an event that would break the rule otherwise."),
     "values": _key("Parameters and the values they may have.", type="dict", valuesrules={"type": "list"}),
     "spelling": _text("A parameter that must not be a standard event but for upper and lower case."),
     "order": _texts("Two times; the first must not be later.", minlength=2, maxlength=2),
@@ -269,6 +270,18 @@ RESPONSE_RULES: Final[Rules] = {
     "table": _key("What answers mean; the first line that fits counts.", type="list", schema={"type": "dict"}),
 }
 
+HINT_RULES: Final[Rules] = {
+    "page": _text("What the page is called that says which events and parameters are wanted."),
+    "sections": _texts('The words before "parameters" in the headings of that page\'s lists.'),
+    "usual": _key("Parameters that most events have, and their constant values.", type="dict"),
+    "records": _key(
+        "For a parameter, names that the fields of records have for it. `*` stands for any letters; `firstName` and"
+        " `First name` count as `first_name`. The first name without `*` stands in a new mapping.",
+        type="dict",
+        valuesrules={"type": "list", "schema": {"type": "string", "regex": "[a-z0-9_*]{1,40}"}},
+    ),
+}
+
 FILE_RULES: Final[Rules] = {
     "destination": _text("The destination's name.", regex="[a-z][a-z0-9_-]*"),
     "extends": _text("Another destination, whose file this one changes: a name or a path."),
@@ -300,8 +313,10 @@ FILE_RULES: Final[Rules] = {
             "when": _key("Conditions: events that a page sends, too.", type="dict"),
             "standard": _text("The page's call for an event that the destination knows; {name}, {id}.", required=True),
             "custom": _text("The page's call for any other event.", required=True),
+            "by": _text("What sends it, in a word: pixel."),
         },
     ),
+    "hints": _key("What helps those who begin a mapping; nothing of it is sent.", type="dict", schema=HINT_RULES),
     "envelope": _key("Parameters of the body that are no part of an event.", type="dict"),
     "fields": _key("Parameters of an event, by name.", type="dict"),
     "events": _key("Standard events, by name.", type="dict"),

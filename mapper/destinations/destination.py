@@ -21,6 +21,7 @@ from .answers import Answer, Answers, Meaning
 from .assembly import Assembly, nearest
 from .declared import OUTSIDE, Declared
 from .fields import Field, Roles, StandardEvent, Twin, free
+from .hints import Hints, read_hints
 from .request import Batch, Prepared, Request, Setting
 from .rules import ABSENT, Rule
 from .windows import Windows
@@ -63,7 +64,8 @@ class Destination:
     checks       the engine's checks (``types``, ``not-hashed``, …) -> the id of the rule that stands for each
     limited      parameters that are merged over an event for which consent is limited, as sent
     twin         the copy of an event that a page sends itself
-    fingerprint  a hash of what the file means
+    hints        what helps those who begin a mapping
+    fingerprint  a hash of what the file means for what is sent
     """
 
     name: str
@@ -85,6 +87,7 @@ class Destination:
     roles: Roles
     limited: Mapping[str, Any]
     twin: Twin | None
+    hints: Hints
     fingerprint: str
     _labels: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -132,6 +135,12 @@ class Destination:
         above, _, name = path.rpartition(".")
         parent = self.fields.get(above)
         return free(parent, name) if parent is not None and parent.additional and name else None
+
+    def above(self, path: str) -> list[Field]:
+        """The objects that a parameter stands in, outermost first; a name may have a dot of its own."""
+        steps = path.split(".")
+        heads = (".".join(steps[:count]) for count in range(1, len(steps)))
+        return [self.fields[head] for head in heads if head in self.fields]
 
     def suggest(self, path: str) -> str:
         """The known parameter that looks most like ``path``, or ""."""
@@ -209,6 +218,7 @@ def _assembled(said: Declared) -> Destination:
     events = parts.read_events()
     rules = parts.read_rules(windows, events)
     value = said.value
+    meaning = {key: one for key, one in value.items() if key != "hints"}
     severities = {name: one.get("level", "error") for name, one in (value.get("rules") or {}).items()}
     destination = Destination(
         name=value.get("destination", Path(said.file).stem),
@@ -230,7 +240,8 @@ def _assembled(said: Declared) -> Destination:
         roles=parts.read_roles(),
         limited=MappingProxyType(parts.read_limited()),
         twin=parts.read_twin(),
-        fingerprint=sha256(json.dumps(value, sort_keys=True).encode()).hexdigest(),
+        hints=read_hints(parts),
+        fingerprint=sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest(),
         _labels=MappingProxyType(dict(_labels(events))),
     )
     problems = parts.problems or list(_foreign(said, destination))

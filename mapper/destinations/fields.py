@@ -163,12 +163,14 @@ class Twin:
     window    seconds that may lie between their arrivals
     when      the events of which there can be one
     standard  the page's call for an event that the destination knows, with {name} and {id}; ``custom`` for another
+    by        what sends it, in a word
     """
 
     window: int
     when: tuple[Condition, ...]
     standard: str
     custom: str
+    by: str = "page"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from .declaration import (
     EVENT_RULES,
     FIELD_RULES,
     FILE_RULES,
+    HINT_RULES,
     PART_RULES,
     POSITION_RULES,
     REQUEST_RULES,
@@ -34,6 +35,7 @@ _SECTIONS = {
     "A standard event": EVENT_RULES,
     "A rule": RULE_RULES,
     "A part of a rule": PART_RULES,
+    "`hints`": HINT_RULES,
     "`responses`": RESPONSE_RULES,
     "A line of the table of answers": ROW_RULES,
 }
@@ -81,7 +83,8 @@ def _keys_about(rule: dict[str, Any]) -> str:
 
 
 def _lowered(about: str) -> str:
-    return about[:1].lower() + about[1:].rstrip(".")
+    """To go on with in a sentence: a small letter first, unless the word is an abbreviation (HTTP)."""
+    return about.rstrip(".") if about[1:2].isupper() else about[:1].lower() + about[1:].rstrip(".")
 
 
 def _type(rule: dict[str, Any]) -> str:

@@ -91,6 +91,7 @@ class Rule:
               ``fresh``, ``personal``, or one of ``ENGINE_KINDS``
     paths     the parameters it demands or looks at
     when      all of these must hold for the rule to apply
+    add       parameters with which a new mapping keeps it
     """
 
     id: str
@@ -103,6 +104,7 @@ class Rule:
     when: tuple[Condition, ...] = ()
     paths: tuple[str, ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
+    add: tuple[str, ...] = ()
     find: Faults = field(compare=False, repr=False, default=lambda event, now: ())
 
     @property
