@@ -19,11 +19,11 @@ from mapper.errors import MappingError
 from .conftest import ROOT, SMALL
 from .test_cli import run
 
-MAPPINGS = sorted((ROOT / "mappings").glob("*.yaml"))
+SHIPPED = [*sorted((ROOT / "mappings").glob("*.yaml")), ROOT / "mapper" / "destinations" / "meta.yaml"]
 
 
-@pytest.mark.parametrize("path", MAPPINGS, ids=lambda path: path.stem)
-def test_the_shipped_mappings_are_formatted(path: Path) -> None:
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_shipped_files_are_formatted(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert format_text(text, str(path)) == text
 
@@ -35,6 +35,10 @@ CASES = {
     "the order of keys": (
         "events:\n  Lead:\n    parameters: {}\n    when: a\nversion: 1\n",
         "version: 1\n\nevents:\n  Lead:\n    when: a\n    parameters: {}\n",
+    ),
+    "a destination's keys stay where they are": (
+        "rules: {}\nextends:   meta\nevents:\n    Lead: {label: Lead}\n",
+        "rules: {}\nextends: meta\nevents:\n  Lead: {label: Lead}\n",
     ),
     "comments move with their key": (
         "# The events.\nevents: # b\n  # c\n  Lead:\n    # d\n    parameters: {} # e\n"

@@ -1,4 +1,4 @@
-"""One layout for mapping files. Comments stay, meaning stays, and formatting twice changes nothing more.
+"""One layout for mapping and destination files. Comments and meaning stay, and doing it twice changes nothing more.
 
 The layout: two blanks for each step, list items below their key, one blank behind a colon, never two blank lines, no
 blanks at the ends of lines, and the keys of a mapping and of an event in one order: what is shared, the events, what
@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from ..compiler.mapping import EVENT_RULES, RULES
+from ..destinations.declared import is_declaration
 from ..documents.document import Document, KeyPath, load
 from ..documents.placing import Lines
 from ..errors import MappingError, Problem, Span
@@ -35,7 +36,7 @@ _FOREIGN: Final = re.compile("[\r\x85\u2028\u2029]|^(?:%|--- |[ ]*(?:- +)*[?](?:
 
 
 def format_text(text: str, file: str) -> str:
-    """The text of a mapping file in the one layout.
+    """The text of a mapping or destination file in the one layout.
 
     raises  MappingError if the file cannot be read, or could not be formatted without changing what it means
     """
@@ -237,8 +238,10 @@ class _Layout:
 
 
 def _ordered(text: str, file: str) -> str:
-    """The text with the keys of each event, and then of the file, in their order."""
+    """The text with the keys of each event, and then of the file, in their order; a destination's stay in theirs."""
     document = load(text, file)
+    if is_declaration(document.value):
+        return text
     events = document.value.get("events") if isinstance(document.value, dict) else None
     paths: list[KeyPath] = [("events", event) for event in events] if isinstance(events, dict) else []
     text = _moved(text, [_sorted(document, path, _EVENT) for path in paths])

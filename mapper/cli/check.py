@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -13,6 +13,7 @@ import mapper
 
 from ..authoring import diagnostics
 from ..authoring.specs import check_tests
+from ..destinations.destination import load_destination
 from ..errors import MappingError, Problem
 from ..events.program import Program, load
 from ..records.source import inputs, lines
@@ -29,10 +30,10 @@ Examples:
   mapper check mappings/waitlist.yaml --setup setup.txt
   mapper check mappings/storefront.yaml --pixel
 
-Find everything that is wrong with mappings, before any record is read. Each problem is shown with its file, line and
-column, what was expected, and what to do. With --sample, records say how often each parameter comes out, which field
-was missing when it did not, and what they hold that nobody reads. Exits with 1 if there are errors; warnings alone are
-no failure."""
+Find everything that is wrong with mappings or destination files, before any record is read. Each problem is shown
+with its file, line and column, what was expected, and what to do. With --sample, records say how often each
+parameter comes out, which field was missing when it did not, and what they hold that nobody reads. Exits with 1 if
+there are errors; warnings alone are no failure."""
 
 
 @click.command("check", help=HELP)
@@ -67,11 +68,20 @@ def command(
     _check_usage(mappings, sample, form, pixel, now)
     problems: list[Problem] = []
     programs: list[Program] = []
+    destinations = 0
     for path in mappings:
         try:
             program = load(path)
         except MappingError as error:
-            problems += error.problems
+            if (found := _as_destination(path, error)) is None:
+                problems += error.problems
+            elif sample or setup is not None or pixel:
+                raise click.UsageError(
+                    f"{path} is a destination: --sample, --setup and --pixel are for mappings."
+                ) from None
+            else:
+                destinations += not found
+                problems += found
             continue
         found = [*program.warnings, *check_tests(program)]
         problems += found
@@ -85,13 +95,24 @@ def command(
             say(diagnostics.render(problems, colour=coloured(sys.stderr), width=width(sys.stderr)))
         _try(programs[0], sample, form, now)
         return 1 if failed else 0
-    _show(problems, form, len(programs), len(mappings))
+    _show(problems, form, {"mapping": len(programs), "destination": destinations}, len(mappings))
     if pixel:
         from ..authoring.deduplication import explained
 
         for program in programs:
             tell("\n".join(explained(program)))
     return 1 if failed else 0
+
+
+def _as_destination(path: str, error: MappingError) -> list[Problem] | None:
+    """What is wrong with a file as a destination; None if it is none."""
+    if [(problem.code, problem.span.file) for problem in error.problems] != [("no-mapping", path)]:
+        return None
+    try:
+        load_destination(f"./{path}" if not Path(path).is_absolute() else path)
+    except MappingError as wrong:
+        return wrong.problems
+    return []
 
 
 def _compared(setup: str, programs: list[Program]) -> list[Problem]:
@@ -152,7 +173,7 @@ def _lines(program: Program, sample: tuple[str, ...], now: float | None) -> Iter
                 yield line.data, moment, shift
 
 
-def _show(problems: list[Problem], form: str, good: int, count: int) -> None:
+def _show(problems: list[Problem], form: str, good: Mapping[str, int], count: int) -> None:
     if form == "json":
         click.echo(diagnostics.as_json(problems))
     elif form == "github":
@@ -162,6 +183,7 @@ def _show(problems: list[Problem], form: str, good: int, count: int) -> None:
     else:
         if problems:
             tell(diagnostics.render(problems, colour=coloured(sys.stdout), width=width(sys.stdout)))
-        if good:
-            said = f"{good} of {count} mappings" if good < count else f"{count} mapping{'s' if count > 1 else ''}"
+        usable = [f"{number} {kind}{'s' if number > 1 else ''}" for kind, number in good.items() if number]
+        if usable:
+            said = " and ".join(usable) if sum(good.values()) == count else f"{sum(good.values())} of {count} files"
             say(f"{said} can be used.")

@@ -320,6 +320,8 @@ def whole_mapping(
     if not spec.events:
         hint = "Add 'events:' with at least one event."
         problems.append(Problem(spec.document.span(()), "no-events", "the mapping declares no event", hint))
+    if any(problem.level == "error" for problem in problems):
+        return  # what cannot be read may be what uses it: 'lokup' of a table, say
     used = variables(trees)
     for let in expressions.lets.values():
         used |= variables([let.expression.node]) if let.variable in used or let.variable in expressions.used else set()

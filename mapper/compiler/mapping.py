@@ -1,8 +1,8 @@
 """Mapping files as declared: the keys they may have, and what they say, with the place of every word.
 
 ``RULES`` is the one declaration of the file format: Cerberus checks files with it, and the JSON Schema for editors
-and the reference page are made from it. ``read_mapping`` turns checked files into specs; nothing here knows a
-destination, and no expression is parsed yet.
+and the reference page are made from it. ``read_mapping`` turns checked files into specs; nothing here knows what a
+destination says, and no expression is parsed yet.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..destinations.declared import is_declaration
 from ..documents import schema
 from ..documents.document import Document, KeyPath
 from ..documents.document import read as read_document
@@ -203,6 +204,11 @@ class _Reader:
             span = document.span(())
             hint = "Start with 'version: 1', 'destination: meta' and 'events:'."
             self.problems.append(Problem(span, "wrong-type", "a mapping file is an object of keys", hint))
+            return
+        if is_declaration(document.value):
+            hint = "A mapping names it: 'destination: NAME'. To see whether it can be used: mapper check FILE."
+            message = "this is a destination file, not a mapping"
+            self.problems.append(Problem(document.span(()), "no-mapping", message, hint))
             return
         document, found, is_usable = _usable(document)
         self.documents.append(document)

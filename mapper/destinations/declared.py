@@ -17,6 +17,9 @@ _SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 OUTSIDE: Final = "Files that a mapping names stay below its own folder: copy the file there."
 
+_OWN: Final = frozenset({"extends", "fields", "request", "responses", "settings", "envelope", "roles"})
+"""Keys of a destination file that no mapping has."""
+
 Steps = tuple[str | int, ...]
 
 
@@ -47,6 +50,11 @@ class Declared:
         return Problem(self.span(*steps), code, message, hint)
 
 
+def is_declaration(value: Any) -> bool:
+    """Whether a file's value is that of a destination, or of one in the making, and not of a mapping."""
+    return isinstance(value, dict) and "version" not in value and not _OWN.isdisjoint(value)
+
+
 def bundled() -> tuple[str, ...]:
     """The names of the destinations that come with the package."""
     return tuple(sorted(path.stem for path in BUNDLED.glob("*.yaml")))
@@ -63,7 +71,7 @@ def locate(name: str, near: Path | None) -> Path | None:
     near   the mapping file (or its folder) that names it. A bare name is looked up in ``destinations/`` beside it
            first, then among the bundled ones.
     """
-    folder = folder_of(near) or Path.cwd()
+    folder = folder_of(near) or Path()
     if "/" in name or "\\" in name or name.endswith(_SUFFIXES):
         path = folder / name
         return path if path.is_file() else None
@@ -149,6 +157,11 @@ def _check(one: Document) -> None:
     if not isinstance(one.value, dict):
         hint = "Start with 'destination:' and 'fields:', or with 'extends: meta'."
         raise MappingError([Problem(one.span(()), "wrong-type", "a destination file is an object of keys", hint)])
+    if "version" in one.value and _OWN.isdisjoint(one.value):
+        hint = (
+            "A destination file declares 'fields', or what it 'extends'. Name the destination that the mapping is for."
+        )
+        raise MappingError([Problem(one.span(()), "no-destination", "this is a mapping, not a destination file", hint)])
     problems = schema.check(one, FILE_RULES)
     if not problems:
         for steps, rules in _parts(one.value):
