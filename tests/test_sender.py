@@ -374,3 +374,22 @@ def test_every_option_of_a_run_is_explained_where_it_is_given() -> None:
     doc = inspect.getdoc(mapper.send) or ""
     explained = {line.split()[0] for line in doc.splitlines() if line.strip()}
     assert explained >= {*Options.__dataclass_fields__, *inspect.signature(mapper.send).parameters} - {"options"}
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_what_happens_is_told(listens: bool, compiled: Compile, answering: Callable[..., Answering]) -> None:
+    told: list[tuple[str, Any]] = []
+
+    def note(word: str, fields: Any) -> None:
+        told.append((word, fields.get("message")))
+        assert listens or word == "warning", "a listener that fails keeps nobody waiting"
+
+    server = answering(lambda events: (401, {"error": {"message": "expired", "code": 190}}))
+    with sender(compiled(), server, settings={**SETTINGS, "API_VERSION": "v19.0"}, on_note=note) as one:
+        one.send(lead(1))
+        assert not one.flush(PATIENCE)
+        with pytest.raises(DeliveryError, match="expired"):
+            one.send(lead(2))
+    assert [word for word, _ in told] == ["warning", "stopped"]
+    assert "v19.0" in str(told[0][1])
+    assert one.report().events.pending == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from .delivery import PATIENCE
-from .dispatch import CONCURRENCY
+from .dispatch import CONCURRENCY, Notify
 from .transport import DEADLINE, Client
 
 OnUnclear = Literal["resend", "hold"]
@@ -73,5 +73,6 @@ class SenderOptions(TypedDict, total=False):
     rate: float | None
     max_open: int
     on_unclear: OnUnclear
+    on_note: Notify | None
     clock: Callable[[], float]
     client: Client | None

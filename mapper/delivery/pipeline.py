@@ -78,16 +78,21 @@ def send(
     run = Run(program, Options(**options), DeadLetters(Path(dead_letters) if dead_letters else None), now)
     run.on_progress, run.on_note = on_progress, on_note or run.on_note
     run.switch = switch or run.switch
-    if journal is not None and any(one.records is not None for one in given):
-        hint = "Name a file, or hand the records to a mapper.Sender, which keeps what it was given."
-        raise DeliveryError("journal-records", "a journal is for files and pipes, not for records in memory", 2, hint)
-    if run.options.on_unclear == "hold" and journal is None and not dry_run:
-        hint = "Name one with --journal, or journal=… in Python."
-        raise DeliveryError("journal-hold", "events can only be held if a journal keeps them in mind", 2, hint)
+    _check_journal(given, journal, run.options, dry_run=dry_run)
     run.check(given, is_test=test_event_code is not None or _is_elsewhere(program, to, dry_run=dry_run))
     return execute(
         run, given, to=to, settings=settings, test_event_code=test_event_code, dry_run=dry_run, journal=journal
     )
+
+
+def _check_journal(given: Sequence[Input], journal: str | Path | None, options: Options, *, dry_run: bool) -> None:
+    """What a journal cannot do, and what cannot be done without one."""
+    if journal is not None and any(one.records is not None for one in given):
+        hint = "Name a file, or hand the records to a mapper.Sender, which keeps what it was given."
+        raise DeliveryError("journal-records", "a journal is for files and pipes, not for records in memory", 2, hint)
+    if options.on_unclear == "hold" and journal is None and not dry_run:
+        hint = "Name one with --journal, or journal=… in Python."
+        raise DeliveryError("journal-hold", "events can only be held if a journal keeps them in mind", 2, hint)
 
 
 def _is_elsewhere(program: Program, to: str, *, dry_run: bool) -> bool:

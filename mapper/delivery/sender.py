@@ -16,14 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import replace
 
 from ..destinations.answers import Answer
 from ..errors import DeliveryError, MapperError
@@ -33,7 +32,7 @@ from ..records.source import Line
 from . import report as reports
 from .dead_letters import DeadLetters
 from .delivery import INTERNAL, INTERRUPTED, PENDING_LATER, Item, Origin, Outcome, Stop
-from .dispatch import CONCURRENCY, GRACE, Dispatcher, Switch
+from .dispatch import CONCURRENCY, GRACE, Dispatcher, Notify, Switch
 from .journal import Journal
 from .options import OnUnclear, window
 from .receipts import Receipt
@@ -41,7 +40,7 @@ from .report import Report, Tally
 from .settings import address_of, resolve
 from .stretches import Kept, Stretch
 from .transport import Client, Connection
-from .unsettled import Group, Open, Unsettled
+from .unsettled import Group, Open
 
 _MOST_OPEN: Final = 20_000
 _AFTER_AN_OUTAGE: Final = 30.0
@@ -69,6 +68,8 @@ class Sender:
     on_unclear    "resend": what may have arrived is sent again, under the same ids; "hold": it is not, and the receipt
                   says that it is pending
     max_open      events that may be on their way or waiting; beyond that ``send`` waits
+    on_note       called with what happens, a word and its fields, from any thread: "warning" (of a setting), "waiting",
+                  "stopped". It must not use the sender
     clock         the time in Unix seconds
     client        your own HTTP client, with its proxies, certificates and logs. The token then goes into a header, if
                   the destination takes it there, because clients log addresses
@@ -90,18 +91,23 @@ class Sender:
         rate: float | None = None,
         max_open: int = _MOST_OPEN,
         on_unclear: OnUnclear = "resend",
+        on_note: Notify | None = None,
         clock: Callable[[], float] = time.time,
         client: Client | None = None,
     ) -> None:
-        destination = program.destination
+        destination, memory = program.destination, window(program.destination.memory, on_unclear)
         self._program, self._clock = program, clock
+        self._on_note = on_note or _unheard
         self._size = max(1, min(batch_size or destination.batch.max_events, destination.batch.max_events))
         self._max_wait, self._max_open = max_wait, max_open
         self._to = to or destination.name
         self._letters = DeadLetters(Path(dead_letters) if dead_letters is not None else None)
         self._letters.check()
+        found = resolve(destination, settings)
+        for doubt in found.doubts:
+            self._on_note("warning", {"code": "settings", "message": doubt})
         prepared = destination.request.prepare(
-            resolve(destination, settings),
+            found,
             test_code=test_event_code,
             base=address_of(destination, to),
             token_in=destination.request.quietest if client is not None else None,
@@ -112,10 +118,11 @@ class Sender:
             self._connection.send,
             clock=clock,
             margin=destination.margin,
-            window=window(destination.memory, on_unclear),
+            window=memory,
             concurrency=concurrency,
             switch=self._switch,
             rate=rate,
+            notify=self._on_note,
             rendering=destination.request.rendering,
         )
         self._tally, self._started = Tally(), time.monotonic()
@@ -123,19 +130,16 @@ class Sender:
         self._changed = threading.Condition()
         self._is_closed = False
         self._process = os.getpid()
-        self._journal: Journal | None = None
-        if journal is not None:
-            self._journal = Journal(
-                Path(journal),
-                mapping=program.fingerprint,
-                target=prepared.url,
-                window=window(destination.memory, on_unclear),
-                clock=clock,
-            )
-            self._stream = self._journal.stream().file
-            self._take_over(self._journal)
+        self._journal = None if journal is None else self._opened(Path(journal), prepared.url, memory)
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
+
+    def _opened(self, path: Path, target: str, window: int) -> Journal:
+        """The journal, and what it says is left to do."""
+        journal = Journal(path, mapping=self._program.fingerprint, target=target, window=window, clock=self._clock)
+        self._stream = journal.stream().file
+        self._take_over(journal)
+        return journal
 
     # -- taking records --------------------------------------------------------------------------------------------
 
@@ -179,7 +183,8 @@ class Sender:
             if self._journal is not None:
                 kept = [Kept.of(place, item) for place, (item, _) in enumerate(items)]
                 journalled = self._journal.begin(self._stream, stretch, kept, is_sent=False)
-            self._wait_for_their_turn(Group(self._stream, stretch, len(items)), items, range(len(items)))
+            self._open.add(Group(self._stream, stretch, len(items)), items, range(len(items)))
+            self._changed.notify_all()
         return letters, journalled
 
     def _wait_until_safe(self, letters: int, journalled: int) -> None:
@@ -206,16 +211,6 @@ class Sender:
             for event in result.events
         ]
 
-    def _wait_for_their_turn(
-        self, group: Group, items: Sequence[tuple[Item, Receipt | None]], places: Sequence[int]
-    ) -> None:
-        if not self._open.waiting:
-            self._open.since = time.monotonic()
-        for place, (item, receipt) in zip(places, items, strict=True):
-            self._open.waiting.append(item)
-            self._open.unsettled[id(item)] = Unsettled(group, place, receipt)
-        self._changed.notify_all()
-
     def _take_over(self, journal: Journal) -> None:
         """What an earlier sender, or a run that read from a pipe, could not bring to its end."""
         for left in journal.left_over():
@@ -226,8 +221,8 @@ class Sender:
                 self._tally.events.made += 1
                 self._tally.carried[kept.name, 0] += 1
             with self._changed:
-                group = Group(left.file, left.stretch, len(items))
-                self._wait_for_their_turn(group, items, [kept.number for kept in left.kept])
+                self._open.add(Group(left.file, left.stretch, len(items)), items, [kept.number for kept in left.kept])
+                self._changed.notify_all()
 
     def _refuse_if_stopped(self) -> None:
         if os.getpid() != self._process:
@@ -244,14 +239,11 @@ class Sender:
         """Put batches together until the sender is closed."""
         while True:
             with self._changed:
-                while not self._is_closed and not self._is_due():
-                    self._changed.wait(self._patience() if self._tally.stopped is None else None)
+                while not self._is_closed and (self._is_stopped or not self._open.is_due(self._size, self._max_wait)):
+                    self._changed.wait(None if self._is_stopped else self._open.patience(self._max_wait))
                 if self._is_closed:
                     return
-                batch = [self._open.waiting.popleft() for _ in range(min(self._size, len(self._open.waiting)))]
-                self._open.since = time.monotonic()
-                self._open.is_flushed = self._open.is_flushed and bool(self._open.waiting)
-                self._open.in_flight += len(batch)
+                batch = self._open.next_batch(self._size)
                 self._tally.in_flight = self._open.in_flight
                 with self._trouble_stops_it():
                     self._mark(batch, Journal.sending)
@@ -267,8 +259,15 @@ class Sender:
             self._stop(error)
 
     def _stop(self, error: DeliveryError) -> None:
+        """A person must act: nothing more is sent, and the next ``send`` says why."""
         self._dispatcher.halt()
         self._tally.stop(error.code, error.message, error.hint, error.exit_code)
+        with suppress(Exception):  # whoever fails to listen must not keep others waiting
+            self._on_note("stopped", {"code": error.code, "message": error.message, "exit_code": error.exit_code})
+
+    @property
+    def _is_stopped(self) -> bool:
+        return self._tally.stopped is not None
 
     def _mark(self, items: Iterable[Item], how: Callable[[Journal, int, Sequence[int]], None]) -> None:
         """Write down of the groups of some items that they are on their way, or that they came back."""
@@ -276,20 +275,10 @@ class Sender:
             return
         starts: dict[int, set[int]] = {}
         for item in items:
-            group = self._open.unsettled[id(item)].group
+            group = self._open.group(item)
             starts.setdefault(group.file, set()).add(group.stretch.start)
         for file, found in starts.items():
             how(self._journal, file, sorted(found))
-
-    def _is_due(self) -> bool:
-        waiting = len(self._open.waiting)
-        if not waiting or self._tally.stopped is not None:
-            return False
-        return waiting >= self._size or self._open.is_flushed or self._patience() == 0.0
-
-    def _patience(self) -> float | None:
-        """Seconds for which what waits can wait on; None if nothing does."""
-        return max(0.0, self._open.since + self._max_wait - time.monotonic()) if self._open.waiting else None
 
     def _delivered(self, batch: Sequence[Item], done: Future[Outcome]) -> None:
         error = done.exception()
@@ -311,43 +300,18 @@ class Sender:
             self._tally.outcome(outcome)
             with self._trouble_stops_it():
                 self._settle(outcome)
-                unclear = {self._start(item) for item, _ in outcome.unclear}
-                clear = [one for one in outcome.pending if self._start(one) not in unclear]
+                unclear = {self._open.group(item).stretch.start for item, _ in outcome.unclear}
+                clear = [one for one in outcome.pending if self._open.group(one).stretch.start not in unclear]
                 self._mark(clear, Journal.returned)
-            self._take_back(outcome)
+            self._open.take_back(outcome)
             stop = outcome.stop
             if stop is not None and stop.answer.reason != INTERRUPTED:
                 if stop.exit_code == PENDING_LATER:
                     self._dispatcher.hold(max(_AFTER_AN_OUTAGE, stop.answer.retry_after or 0.0))
                 else:
-                    self._dispatcher.halt()
                     said = stop.answer.message or stop.answer.code
-                    self._tally.stop(stop.answer.reason or "stopped", said, stop.answer.remedy, stop.exit_code)
+                    self._stop(DeliveryError(stop.answer.reason or "stopped", said, stop.exit_code, stop.answer.remedy))
             self._changed.notify_all()
-
-    def _start(self, item: Item) -> int:
-        return self._open.unsettled[id(item)].group.stretch.start
-
-    def _take_back(self, outcome: Outcome) -> None:
-        """What is pending waits for another time; what may have arrived too long ago waits for somebody to decide."""
-        held = set(map(id, outcome.held))
-        for item in outcome.held:
-            known = self._open.unsettled.pop(id(item))
-            if known.receipt is not None:
-                known.receipt.close()
-        first = {id(item): moment for item, moment in outcome.unclear}
-        again: list[Item] = []
-        for item in outcome.pending:
-            if id(item) in held:
-                continue
-            if id(item) in first:
-                known = self._open.unsettled.pop(id(item))
-                item = replace(item, origin=replace(item.origin, first_sent=first[id(item)]))
-                self._open.unsettled[id(item)] = known
-            again.append(item)
-        if again:
-            self._open.waiting.extendleft(reversed(again))
-            self._open.since = time.monotonic()
 
     def _settle(self, outcome: Outcome) -> None:
         settled: list[tuple[Item, Answer | None]] = [(item, None) for item in outcome.accepted]
@@ -406,9 +370,7 @@ class Sender:
             with self._changed:
                 self._is_closed = True
                 self._changed.notify_all()
-                for known in self._open.unsettled.values():
-                    if known.receipt is not None:
-                        known.receipt.close()
+                self._open.close()
             self._thread.join(1.0)
             self._dispatcher.close()
             self._connection.close()
@@ -424,6 +386,10 @@ class Sender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _unheard(word: str, fields: Mapping[str, Any]) -> None:
+    """Nobody wants to know."""
 
 
 _encode = msgspec.json.Encoder().encode
