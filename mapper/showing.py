@@ -12,6 +12,10 @@ _DIGITS: Final = re.compile(r"\+?[0-9](?:[ ().-]?[0-9]){5,}")
 _QUOTED: Final = re.compile(r"([\"'“‘«])([^\"'”’»]{1,200})([\"'”’»])")
 _PATHLIKE: Final = re.compile(r"[$A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+\Z|[$\[\]0-9]{1,12}\Z")
 _MASK: Final = "…"
+UNSAFE: Final = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
+)
+"""Control characters but the tab, what turns the direction of text, and what has no width to see."""
 
 
 def printable(text: str, length: int, words: Set[str] = frozenset()) -> str:
@@ -26,6 +30,16 @@ def printable(text: str, length: int, words: Set[str] = frozenset()) -> str:
     flat = _SECRET.sub(lambda match: match[0] if match[0] in words else _MASK, flat)
     flat = " ".join(_DIGITS.sub(_MASK, flat).split())
     return flat if len(flat) <= length else flat[: length - 1] + _MASK
+
+
+def visible(text: str) -> str:
+    """``text`` on one line, every character that could deceive a reader or steer a terminal shown as ``\\x1b``."""
+    return UNSAFE.sub(_code, text)
+
+
+def _code(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
 def _quoted(match: re.Match[str], words: Set[str]) -> str:

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper.authoring.diagnostics import MAX_WIDTH, as_github, as_json, as_sarif, excerpt, render, summary, visible
+from mapper.authoring.diagnostics import MAX_WIDTH, as_github, as_json, as_sarif, excerpt, render, summary
 from mapper.documents import document
 from mapper.errors import Problem, Span
+from mapper.showing import visible
 
 SPECS = Path(__file__).parent / "specs" / "diagnostics"
 CASES = [case for path in sorted(SPECS.glob("*.yaml")) for case in document.read(path).value["cases"]]

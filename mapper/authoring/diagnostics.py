@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from ..documents.placing import Lines
 from ..errors import Problem, Span
+from ..showing import UNSAFE, visible
 
 MAX_WIDTH: Final = 160
 """The widest excerpt of a line, in columns; a longer line is cut around its caret."""
@@ -38,30 +39,15 @@ _MARGIN: Final = 10
 """Columns beside a line that is shown: its number, and what says that there is more of it."""
 _LEAST: Final = 30
 """Columns that are shown of a line in however narrow a terminal."""
-_UNSAFE: Final = re.compile(
-    "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
-)
-"""Control characters but the tab, what turns the direction of text, and what has no width to see."""
-
 _OURS: Final = re.compile("(\x1b\\[(?:0|1|2|31|32|33|36|1;31|1;33)m)")
 
 Paint = Callable[[str, str], str]
-
-
-def visible(text: str) -> str:
-    """``text`` on one line, every character that could deceive a reader or steer a terminal shown as ``\\x1b``."""
-    return _UNSAFE.sub(_code, text)
 
 
 def safe(text: str) -> str:
     """``text`` in several lines and with our own colours, everything else in it as ``visible``."""
     parts = _OURS.split(text)
     return "".join(part if index % 2 else "\n".join(map(visible, part.split("\n"))) for index, part in enumerate(parts))
-
-
-def _code(match: re.Match[str]) -> str:
-    number = ord(match[0])
-    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
 def render(problems: Sequence[Problem], *, colour: bool = False, width: int = 0) -> str:
@@ -112,7 +98,7 @@ def _drawn(line: str) -> list[tuple[str, int]]:
     for character in line:
         if character == "\t":
             shown, width = " " * (_TAB - column % _TAB), _TAB - column % _TAB
-        elif _UNSAFE.match(character):
+        elif UNSAFE.match(character):
             shown = visible(character)
             width = len(shown)
         elif unicodedata.category(character) in ("Mn", "Me", "Cf"):
@@ -158,10 +144,10 @@ def as_json(problems: Iterable[Problem]) -> str:
     return to_json([_plain(problem) for problem in problems])
 
 
-def to_json(value: Any) -> str:
-    """JSON for people and programs: indented, and nothing in it that could steer a terminal."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    return _UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
+def to_json(value: Any, indent: int | None = 2) -> str:
+    """JSON for people and programs: nothing in it could steer a terminal. ``indent`` None: on one line."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
 
 
 def as_github(problems: Iterable[Problem]) -> str:

@@ -11,9 +11,10 @@ from typing import Final
 from rich.cells import cell_len
 
 from ..authoring.coverage import Coverage, EventCoverage, ParameterCoverage
-from ..authoring.diagnostics import safe, visible
+from ..authoring.diagnostics import safe
 from ..delivery.report import Records
 from ..destinations.cleaning import CODES
+from ..showing import visible
 from .summary import BOLD, DIM, GREEN, RED, YELLOW, painter, percent, reasons, sum_of_records
 
 Cells = tuple[str, str, str, str]

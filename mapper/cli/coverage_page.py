@@ -13,8 +13,8 @@ from hashlib import sha256
 from typing import Any, Final
 
 from ..authoring.coverage import Coverage, EventCoverage, ParameterCoverage
-from ..authoring.diagnostics import visible
 from ..delivery.report import Reason
+from ..showing import visible
 from .coverage import lists, share, why
 from .summary import percent
 

@@ -14,13 +14,14 @@ from typing import Any, Final
 
 import click
 
-from ..authoring.diagnostics import visible
+from ..authoring.diagnostics import to_json
 from ..delivery.dead_letters import Letter, bytes_of
 from ..delivery.dispatch import Switch
 from ..delivery.metrics import write
 from ..delivery.retrying import open_letters, retry
 from ..events.program import load
 from ..events.results import general
+from ..showing import visible
 from .live import progress
 from .main import coloured, say, tell, width
 from .send import CA_FILE, ON_UNCLEAR, PROXY, address_of, sandbox_for, signals, warn
@@ -92,10 +93,12 @@ def list_letters(letters: Path, form: str) -> int:
     if form == "json":
         click.echo(json.dumps({"letters": count, "reasons": [_plain(group, now) for group in groups]}, indent=2))
         return 0
-    tell(f"{count:,} open {'letter' if count == 1 else 'letters'} in {letters}")
+    tell(f"{count:,} open {'letter' if count == 1 else 'letters'} in {visible(str(letters))}")
     for group in groups:
         events = ", ".join(f"{event} {number:,}" for event, number in group.events.items())
-        tell(f"{group.letters:>9,}  {group.message} [{group.code}]" + (f"\n{'':11}{events}" if events else ""))
+        tell(visible(f"{group.letters:>9,}  {group.message} [{group.code}]"))
+        if events:
+            tell(visible(f"{'':11}{events}"))
         tell(f"{'':11}{_time_left(group, now)}")
     return 0
 
@@ -168,7 +171,7 @@ def retry_letters(
             **options,
         )
     if report is not None:
-        write(report, json.dumps(found.as_dict(), indent=2, ensure_ascii=False) + "\n", 0o600)
+        write(report, to_json(found.as_dict()) + "\n", 0o600)
     if plan and not quiet:
         tell(_planned(found.events.made, found.records.read, found.records.dead, found.records.ignored))
     if not quiet:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import click
 
-from ..authoring.diagnostics import to_json, visible
+from ..authoring.diagnostics import to_json
 from ..delivery.dead_letters import opened
 from ..errors import DeliveryError
 from ..events.explain import explain
 from ..events.program import Program, load
 from ..events.results import Replay
 from ..records.source import Line, inputs, lines
+from ..showing import visible
 from .clock import now_option
 from .main import announced, coloured, say
 from .story import as_dict, told

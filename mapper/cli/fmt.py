@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from ..authoring.diagnostics import visible
 from ..authoring.formatting import format_text
 from ..documents.document import decoded, read
 from ..errors import MappingError
+from ..showing import visible
 from .main import announced, coloured, say, tell
 from .saving import save
 

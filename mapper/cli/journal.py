@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,8 +11,9 @@ from typing import Final
 
 import click
 
-from ..authoring.diagnostics import visible
+from ..authoring.diagnostics import to_json
 from ..delivery.inspection import STATES, Contents, Source, State, decide, look
+from ..showing import visible
 from .main import tell
 
 HELP = """\b
@@ -66,7 +66,7 @@ def show(journal: Path, form: str) -> int:
     """Say what stands in it."""
     found = look(journal)
     if form == "json":
-        click.echo(json.dumps(dataclasses.asdict(found), indent=2, ensure_ascii=False))
+        click.echo(to_json(dataclasses.asdict(found)))
     else:
         for line in _told(journal, found):
             tell(line)

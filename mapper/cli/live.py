@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from ..authoring.diagnostics import to_json
 from ..delivery.metrics import prometheus, write
 from ..delivery.report import Report, Tally
 
@@ -67,7 +67,7 @@ def log(word: str, fields: Mapping[str, Any]) -> None:
     moment = datetime.now(tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     said = {"time": moment, "level": _LEVELS.get(word, "info"), "event": word, **fields}
     try:
-        os.write(sys.stderr.fileno(), json.dumps(said, ensure_ascii=False).encode() + b"\n")
+        os.write(sys.stderr.fileno(), to_json(said, indent=None).encode() + b"\n")
     except (OSError, ValueError, AttributeError):  # nobody listens: no reason to fail
         return
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 import click
 
+from ..authoring.diagnostics import to_json
 from ..delivery.delivery import PATIENCE
 from ..delivery.dispatch import CONCURRENCY, GRACE, Notify, Switch
 from ..delivery.metrics import write
@@ -208,7 +208,7 @@ def _send(
     if not quiet:
         say(summary(report, colour=coloured(sys.stderr), width=width(sys.stderr), mapping=mapping))
     if report_file is not None:  # after it was told: a disk that is full must not take the outcome with it
-        write(report_file, json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n", 0o600)
+        write(report_file, to_json(report.as_dict()) + "\n", 0o600)
     if counts is not None:
         counts.finish(report)
     return report.exit_code

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from ..authoring.diagnostics import visible
 from ..events.explain import (  # fmt: skip
     DROPPED,
     EMPTY,
@@ -20,6 +19,7 @@ from ..events.explain import (  # fmt: skip
 )
 from ..events.results import Refusal
 from ..events.stepping import Decision, Held, Step
+from ..showing import visible
 
 _SHADES: Final = {"good": "\x1b[32m", "bad": "\x1b[31m", "odd": "\x1b[33m", "dim": "\x1b[2m", "bold": "\x1b[1m"}
 _END: Final = "\x1b[0m"

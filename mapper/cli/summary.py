@@ -10,6 +10,7 @@ from typing import Final
 
 from ..delivery.report import Reason, Records, Report
 from ..destinations.cleaning import CODES
+from ..showing import visible
 
 GREEN, RED, YELLOW, DIM, BOLD, _END = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _MOST: Final = 12
@@ -170,12 +171,12 @@ def _grouped(counts: Mapping[Reason, int], paint: Paint, width: int, rest: str) 
         group.places.setdefault(reason.place, Counter())[reason.event] += count
     ordered = sorted(groups.values(), key=lambda group: (-group.total, group.message))
     for group in ordered[:_MOST]:
-        first, *more = _wrapped(f"{group.message} [{group.code}]", width)
+        first, *more = _wrapped(visible(f"{group.message} [{group.code}]"), width)
         for line in (f"{group.total:>9,}  {first}", *(f"{_INDENT}{line}" for line in more)):
             said, code, _ = line.partition(f"[{group.code}]")
             yield said + paint(DIM, code)
         for place in _places(group.places):
-            yield from (paint(DIM, f"{_INDENT}{line}") for line in _wrapped(place, width))
+            yield from (paint(DIM, f"{_INDENT}{line}") for line in _wrapped(visible(place), width))
     if len(ordered) > _MOST:
         yield f"{_INDENT}and {len(ordered) - _MOST} more reasons" + (f": {rest}" if rest else "")
 
@@ -214,15 +215,13 @@ def _ending(report: Report, paint: Paint, mapping: str) -> Iterator[str]:
             "." if report.exit_code == 3 else " when that is done."
         )
     if report.dead_letters_written:
-        alone = report.dead_letters_written == 1
+        alone, file, mapping = report.dead_letters_written == 1, visible(report.dead_letters), visible(mapping)
         letters = "1 dead letter" if alone else f"{report.dead_letters_written:,} dead letters"
-        yield f"{letters} in {report.dead_letters}; {'it holds the record' if alone else 'they hold the records'}"
-        yield paint(
-            DIM, f"  by reason, and how long they can still be sent: mapper dead-letters list {report.dead_letters}"
-        )
+        yield f"{letters} in {file}; {'it holds the record' if alone else 'they hold the records'}"
+        yield paint(DIM, f"  by reason, and how long they can still be sent: mapper dead-letters list {file}")
         if mapping:
-            yield paint(DIM, f"  once it is mended: mapper dead-letters retry {mapping} {report.dead_letters}")
-            yield paint(DIM, f"  why, step by step: mapper explain {mapping} {report.dead_letters} --line 1")
+            yield paint(DIM, f"  once it is mended: mapper dead-letters retry {mapping} {file}")
+            yield paint(DIM, f"  why, step by step: mapper explain {mapping} {file} --line 1")
     if report.settled_before:
         records = "record" if report.settled_before == 1 else "records"
         yield f"{report.settled_before:,} {records} passed over: settled by an earlier run."

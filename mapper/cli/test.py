@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from ..authoring.comparing import Difference
-from ..authoring.diagnostics import excerpt, visible
+from ..authoring.diagnostics import excerpt
 from ..authoring.rewriting import updated
 from ..authoring.specs import SUFFIX, Outcome, mapping_of, run_tests
 from ..errors import MappingError, Problem
 from ..events.program import load
+from ..showing import visible
 from .main import coloured, say, width
 from .saving import save
 

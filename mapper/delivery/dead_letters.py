@@ -19,6 +19,7 @@ from ..destinations.answers import Answer
 from ..errors import DeliveryError
 from ..events.results import Refusal
 from ..records.source import Line
+from ..showing import visible
 from .delivery import Item
 from .syncing import Syncer
 
@@ -183,7 +184,7 @@ def _reason(problem: Refusal) -> dict[str, str]:
         "message": problem.message,
         "event": problem.event,
         "parameter": problem.parameter,
-        "mapping": str(problem.span) if problem.span else "",
+        "mapping": visible(str(problem.span)) if problem.span else "",
     }
     return {key: value for key, value in said.items() if value}
 
@@ -239,6 +240,16 @@ def opened(data: bytes) -> Line | None:
     """The line that a dead letter was written for, or None if ``data`` is no dead letter."""
     letter = read_letter(data)
     return None if letter is None else Line(letter.file, letter.line, letter.offset, bytes_of(letter))
+
+
+def as_bytes(record: Any) -> bytes:
+    """A record that a program hands over, as it is kept; empty if nothing can say it."""
+    if isinstance(record, bytes | str):
+        return record if isinstance(record, bytes) else record.encode("utf-8", "surrogatepass")
+    try:
+        return _encode(record)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return b""
 
 
 def _kept(data: bytes) -> dict[str, Any]:

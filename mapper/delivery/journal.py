@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from ..errors import DeliveryError
+from ..showing import visible
 from . import ledger
 from .delivery import DECIDED, WINDOW
 from .locking import Locked, broken
@@ -130,7 +131,7 @@ class Journal:
         if found is not None:
             return found
         start = self._files.start(path)
-        values = (len(start), digest(start), path.name)
+        values = (len(start), digest(start), visible(path.name))
         number = self._db.execute("INSERT INTO files (prefix_length, prefix, name) VALUES (?, ?, ?)", values).lastrowid
         return Progress(number or 0)
 

@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from ..errors import DeliveryError
+from ..showing import visible
 from .streams import Growing, Idle, Pipe, Waiting
 
 MAX_LINE: Final = 10 * 1024 * 1024
@@ -135,26 +136,26 @@ def _named(name: str) -> list[Input]:
     if not Path(name).exists() and any(sign in name for sign in "*?["):
         found = sorted(glob.glob(name, recursive=True))
         if not found:
-            raise DeliveryError("no-such-file", f"no file matches {name}", 2)
+            raise DeliveryError("no-such-file", f"no file matches {visible(name)}", 2)
         return [_checked(path) for path in found if not Path(path).is_dir()]
     return [_checked(name)]
 
 
 def _checked(name: str) -> Input:
-    path = Path(name)
+    path, shown = Path(name), visible(name)
     if path.exists() and not path.is_file() and not path.is_dir():  # looking into it would take from it
-        return Input(name, pipe=Pipe(path))
+        return Input(shown, pipe=Pipe(path))
     if path.is_dir():
-        raise DeliveryError("is-a-directory", f"{name} is a directory", 2, f"Name its files: '{name}/*.jsonl'.")
+        raise DeliveryError("is-a-directory", f"{shown} is a directory", 2, f"Name its files: '{shown}/*.jsonl'.")
     try:
         with path.open("rb") as file:
             start = file.read(4)
     except FileNotFoundError:
-        raise DeliveryError("no-such-file", f"there is no file {name}", 2) from None
+        raise DeliveryError("no-such-file", f"there is no file {shown}", 2) from None
     except OSError as error:
-        raise DeliveryError("unreadable", f"{name} cannot be read: {error.strerror}", 2) from None
-    _refuse_wrong(name, start)
-    return Input(name, path)
+        raise DeliveryError("unreadable", f"{shown} cannot be read: {error.strerror}", 2) from None
+    _refuse_wrong(shown, start)
+    return Input(shown, path)
 
 
 def _refuse_wrong(name: str, start: bytes) -> None:
