@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
@@ -71,6 +71,7 @@ class Run:
         self._shown = 0.0
         self._hash: Any = None
         self._before = 0
+        self._failed: BaseException | None = None
 
     def clock(self) -> float:
         return time.time() if self.now is None else self.now
@@ -85,7 +86,7 @@ class Run:
             switch=self.switch,
             rate=self.options.rate,
             patience=self.options.patience,
-            notify=self.on_note,
+            notify=self._note,
             rendering=self.program.destination.request.rendering,
         )
 
@@ -106,7 +107,7 @@ class Run:
         if any(one.path is None or one.path.suffix == ".gz" for one in given) or self.options.follow:
             self.tally.size = 0
         self._settling = Settling(self.program, self.letters, self.journal, self.clock)
-        self.on_note("started", {"files": [one.name for one in given]})
+        self._note("started", {"files": [one.name for one in given]})
         with Workers(self.program, self.options.workers, size=self.tally.size) as workers:
             with self._trouble_ends_it():
                 self._left_over()
@@ -118,6 +119,8 @@ class Run:
             with self._trouble_ends_it():
                 self._settling.go_on(wait=True)
                 self.letters.flush()
+        if self._failed is not None:
+            raise self._failed
         self.tally.finish()
         if self.tally.events.held:
             self._held()
@@ -158,7 +161,8 @@ class Run:
 
     @property
     def _is_ended(self) -> bool:
-        return self.switch.is_off() or (self.dispatcher is not None and self.dispatcher.is_halted)
+        is_halted = self.dispatcher is not None and self.dispatcher.is_halted
+        return is_halted or self.switch.is_off() or self._failed is not None
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -380,7 +384,7 @@ class Run:
         self.tally.in_flight -= sum(sizes)
         self.tally.outcome(outcome)
         names = ("sent", "rejected", "pending")
-        self.on_note("batch", {**dict(zip(names, sizes, strict=True)), "requests": outcome.requests})
+        self._note("batch", {**dict(zip(names, sizes, strict=True)), "requests": outcome.requests})
         if outcome.stop is not None and outcome.stop.answer.reason != INTERRUPTED:
             assert self.dispatcher is not None
             self.dispatcher.halt()
@@ -390,13 +394,28 @@ class Run:
 
     def _stop(self, code: str, message: str, hint: str, exit_code: int) -> None:
         self.tally.stop(code, message, hint, exit_code)
-        self.on_note("stopped", {"code": code, "message": message, "exit_code": exit_code})
+        self._note("stopped", {"code": code, "message": message, "exit_code": exit_code})
 
     def _show(self) -> None:
         moment = time.monotonic()
         if self.on_progress is not None and moment - self._shown > 0.1:
             self._shown = moment
-            self.on_progress(self.tally)
+            self._tell(self.on_progress, self.tally)
+
+    def _note(self, word: str, fields: Mapping[str, Any]) -> None:
+        self._tell(self.on_note, word, fields)
+
+    def _tell(self, told: Callable[..., None], *what: Any) -> None:
+        """Tell a function of the caller's; from any thread. One that raises ends the run, as soon as what is on its way
+        has come in and is written down: else it would be sent a second time."""
+        if self._failed is not None:
+            return
+        try:
+            told(*what)
+        except BaseException as error:  # noqa: BLE001 - raised once everything is written down
+            self._failed = error
+            if self.dispatcher is not None:
+                self.dispatcher.halt()
 
 
 def _other_stream() -> DeliveryError:
