@@ -12,6 +12,7 @@ from ..errors import DeliveryError
 from . import ledger
 
 _ANOTHER = "Name another with --journal."
+_START = b"SQLite format 3\0"
 
 
 class Locked:
@@ -23,12 +24,28 @@ class Locked:
         raises  DeliveryError (exit code 5)
         """
         self.path = path
+        self._refuse_what_is_none()
         self._lock = self._locked()
         self._log: int | None = None
         with ExitStack() as unless_opened:
             unless_opened.callback(os.close, self._lock)
             self.database = self._opened()
             unless_opened.pop_all()
+
+    def _refuse_what_is_none(self) -> None:
+        """Leave a file as it is that was named by mistake: SQLite takes one of a single byte for an empty database."""
+        try:
+            if not self.path.is_file():
+                return
+            with self.path.open("rb") as file:
+                start = file.read(len(_START))
+        except OSError:
+            return  # what is wrong with it is said when it is opened
+        if start and start != _START:
+            raise self._no_journal()
+
+    def _no_journal(self) -> DeliveryError:
+        return DeliveryError("journal", f"{self.path} is no journal, or not of this version", 5, _ANOTHER)
 
     def _locked(self) -> int:
         lock = self._private(self.path.with_name(f"{self.path.name}.lock"))
@@ -65,8 +82,7 @@ class Locked:
             database = ledger.opened(self.path)
             whole = ledger.is_whole(database)
         except ValueError:
-            message = f"{self.path} is no journal, or not of this version"
-            raise DeliveryError("journal", message, 5, _ANOTHER) from None
+            raise self._no_journal() from None
         except sqlite3.Error as error:
             raise broken(self.path, error) from None
         if not whole:
@@ -89,6 +105,10 @@ class Locked:
         if self._log is not None:
             os.close(self._log)
         self.database.close()
+        with suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(self._lock, fcntl.LOCK_UN)  # a process that was forked meanwhile has the file open as well
         os.close(self._lock)
 
     def __enter__(self) -> Locked:

@@ -43,10 +43,9 @@ def through(proxy: str, target: httpx.URL, context: ssl.SSLContext) -> httpcore.
     raises  DeliveryError (exit code 2) if it is none, without showing it: it may hold a password
     """
     hint = "Write it as http://proxy.example:3128, or with a password: http://user:password@proxy.example:3128"
-    try:
-        url = httpx.URL(proxy)
-    except (httpx.InvalidURL, ValueError):
-        raise DeliveryError("proxy", "the proxy's address cannot be understood", 2, hint) from None
+    url = understood(proxy)
+    if url is None:
+        raise DeliveryError("proxy", "the proxy's address cannot be understood", 2, hint)
     if url.scheme not in ("http", "https") or not url.host or url.path not in ("", "/") or url.query or url.fragment:
         raise DeliveryError("proxy", "the proxy's address is not http://HOST:PORT or https://HOST:PORT", 2, hint)
     if target.scheme == "http" and not is_loopback(url.host):
@@ -58,6 +57,16 @@ def through(proxy: str, target: httpx.URL, context: ssl.SSLContext) -> httpcore.
         auth=(url.username, url.password) if url.userinfo else None,
         ssl_context=context if url.scheme == "https" else None,
     )
+
+
+def understood(text: str) -> httpx.URL | None:
+    """An address; None if it is none. No exception of httpx's gets out: its frames hold the text in pieces."""
+    try:
+        url = httpx.URL(text)
+        url.host.encode("idna")  # as it is asked for: a name of which nobody could know raises
+    except (httpx.InvalidURL, ValueError):
+        return None
+    return url
 
 
 def is_loopback(host: str) -> bool:

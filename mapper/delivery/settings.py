@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ..destinations.destination import Destination
 from ..errors import DeliveryError
+
+_ADDRESS: Final = re.compile(
+    r"https?://(?:(?P<name>[A-Za-z0-9_.-]{1,253})|\[(?P<six>[0-9A-Fa-f:.]{2,45})\])"
+    r"(?::(?P<port>[0-9]{1,5}))?(?:/[A-Za-z0-9._~-]*)*\Z"
+)
+"""What an address looks like; a name beyond ASCII is written as ``xn--``, so that nobody is taken in by its look."""
+
+
+class Unshown(str):
+    """Text that no repr shows: a password, for whoever prints the variables of a frame along with an exception."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "…"
 
 
 class Settings(Mapping[str, str]):
@@ -16,8 +33,8 @@ class Settings(Mapping[str, str]):
     doubts   what is odd about values that can be used
     """
 
-    def __init__(self, values: Mapping[str, str], doubts: Sequence[str] = ()) -> None:
-        self._values = dict(values)
+    def __init__(self, values: Mapping[str, str] | None = None, doubts: Sequence[str] = ()) -> None:
+        self._values = dict(values or {})
         self.doubts = tuple(doubts)
 
     def __getitem__(self, name: str) -> str:
@@ -45,13 +62,22 @@ def resolve(
     environ  the environment, ``os.environ`` if not given
     raises   DeliveryError (exit code 2) that names everything that is missing or cannot be used
     """
-    environ = os.environ if environ is None else environ
-    given = given or {}
+    found, faults = _read(destination, Settings(given), environ)
+    if faults:
+        count = "a setting" if len(faults) == 1 else f"{len(faults)} settings"
+        message = f"{destination.title} needs {count}:\n" + "\n".join(f"  {fault}" for fault in faults)
+        raise DeliveryError("settings", message, 2, "Set them in the environment; a mapping file is no place for them.")
+    return found
+
+
+def _read(destination: Destination, given: Settings, environ: Mapping[str, str] | None) -> tuple[Settings, list[str]]:
+    """The settings, and what is wrong with them. Raises nothing: its variables hold secrets."""
+    variables = os.environ if environ is None else environ
     values: dict[str, str] = {}
     faults: list[str] = []
     doubts: list[str] = []
     for name, setting in destination.settings.items():
-        value = given.get(name) or given.get(setting.env) or environ.get(setting.env) or setting.default
+        value = given.get(name) or given.get(setting.env) or variables.get(setting.env) or setting.default
         if value and setting.secret:
             value = value.rstrip("\r\n")  # files of secrets end with a line end, and some tools pass it on
         if not value:
@@ -64,11 +90,7 @@ def resolve(
         elif doubt := setting.doubt(value):
             doubts.append(doubt)
         values[name] = value
-    if faults:
-        count = "a setting" if len(faults) == 1 else f"{len(faults)} settings"
-        message = f"{destination.title} needs {count}:\n" + "\n".join(f"  {fault}" for fault in faults)
-        raise DeliveryError("settings", message, 2, "Set them in the environment; a mapping file is no place for them.")
-    return Settings(values, doubts)
+    return Settings(values, doubts), faults
 
 
 def address_of(destination: Destination, to: str) -> str | None:
@@ -80,12 +102,40 @@ def address_of(destination: Destination, to: str) -> str | None:
     if to in ("", destination.name):
         return None
     if to.startswith(("https://", "http://")):
+        if why := _fault(to):
+            hint = "Write it as https://host, https://host:port or https://host:port/path."
+            raise DeliveryError("to", f"the address to send to cannot be used: {why}", 2, hint)
         return to
     hint = f"It goes to {destination.name}, to a sandbox, or to an address: https://…"
     if to == "sandbox":
         hint = "Give its address and its settings: to=sandbox.url, settings=sandbox.settings."
     message = f"the mapping is for '{destination.name}': it cannot be sent to '{to}'"
     raise DeliveryError("to", message, 2, hint)
+
+
+def _fault(address: str) -> str:
+    """Why an address cannot be used, or "". It is not quoted: there may be a password in it."""
+    place = address.split("://", 1)[1]
+    if "@" in place:
+        return "it holds a name or a password"
+    if "?" in place or "#" in place:
+        return "it holds a ? or a #, where the path would have to follow"
+    if not place.isascii():
+        return "it holds a character that is not ASCII; a host's name is then written with xn--"
+    found = _ADDRESS.match(address)
+    if found is None:
+        return "it is not written as one"
+    if found["port"] is not None and not 0 < int(found["port"]) < 65536:
+        return "there is no such port"
+    if any(step in (".", "..") for step in place.split("/")[1:]):
+        return "its path holds . or .."
+    if found["name"] is not None:
+        return "" if all(0 < len(label) < 64 for label in found["name"].split(".")) else "there is no such host"
+    try:
+        ipaddress.IPv6Address(found["six"])
+    except ValueError:
+        return "there is no such host"
+    return ""
 
 
 def _where(text: str) -> str:

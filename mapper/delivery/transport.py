@@ -19,7 +19,7 @@ from ..destinations.destination import Destination
 from ..destinations.request import Prepared
 from ..errors import DeliveryError
 from .connecting import Connections, Deadline
-from .reaching import is_loopback, place, through, trouble, trust, untrusted
+from .reaching import is_loopback, place, through, trouble, trust, understood, untrusted
 
 DEADLINE: Final = 60.0
 """Seconds for a whole exchange: connecting, sending up to 1,000 events, and the answer."""
@@ -75,8 +75,14 @@ class Connection:
 
         proxy, ca_file  see ``Options``; not for a caller's own client, which has its own
         """
-        url = httpx.URL(prepared.url)
-        if url.scheme != "https" and not is_loopback(url.host):
+        given: object = client  # from programs that nobody checks the types of
+        if not isinstance(given, httpx.Client | None):
+            hint = "Hand over an httpx.Client; a sender for asyncio uses it in threads of its own."
+            raise DeliveryError("client", f"a client has to be an httpx.Client, not {type(given).__name__}", 2, hint)
+        url = understood(prepared.url)
+        if url is None:
+            raise DeliveryError("to", "the address to send to cannot be understood", 2, "Check the name of the host.")
+        if url.scheme != "https" and not is_loopback(url.raw_host.decode("ascii")):
             raise DeliveryError("insecure", "the address must begin with https://: the token would be readable", 2)
         self._destination, self._prepared = destination, prepared
         self._seconds, self._deadline = deadline, Deadline()
