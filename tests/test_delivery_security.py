@@ -28,6 +28,7 @@ from mapper.delivery.metrics import write
 from mapper.errors import DeliveryError
 
 from .answering import NOW, SETTINGS, Answering, lead, taken
+from .command import run
 from .conftest import SMALL
 
 Compile = Callable[..., mapper.Program]
@@ -138,6 +139,51 @@ def test_no_link_leads_a_report_elsewhere(tmp_path: Path) -> None:
     assert os.read(reader, 10) == b"{}"
     os.close(reader)
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+HOSTILE = "\x1b]0;owned\x07\x9b2J\u202e\r\n::error::x`](" + ("\udcff" if sys.platform == "linux" else "")
+"""What could steer a terminal, a log or a page of a build; on Linux with a byte that is no text, as names may have."""
+
+
+def test_nothing_of_a_run_steers_a_terminal_or_begins_a_line_of_a_log(
+    answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """A file with a hostile name, a hostile destination: what is said, logged and written shows both, obeys neither."""
+
+    def hostile(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        said = HOSTILE.replace("\udcff", "")
+        if len(events) > 1 or events[0]["event_id"] == "id-1":
+            error = {"message": said, "code": 100, "error_subcode": 2804050, "error_user_msg": said, "fbtrace_id": said}
+            return 400, {"error": {**error, "error_user_title": said * 1000}}
+        return 200, {"events_received": len(events), "messages": [said], "fbtrace_id": said}
+
+    server, name = answering(hostile), f"{HOSTILE.replace('/', '')}.jsonl"
+    (tmp_path / f"{name}.yaml").write_text(SMALL)
+    (tmp_path / name).write_text(fresh(3) + "broken\n" + fresh(1, email=""))
+    mapping = f"{name}.yaml"
+    send = ["send", mapping, name, "--to", server.url, "--report", "r.json", "--metrics", "m.prom"]
+    calls = [
+        [*send, "--journal", "j"],
+        [*send, "--no-journal", "--log-format", "json"],
+        ["journal", "show", "j"],
+        ["journal", "show", "j", "--format", "json"],
+        ["dead-letters", "list", f"{name}.dead.jsonl"],
+        ["dead-letters", "show", f"{name}.dead.jsonl", "--show-values"],
+        ["dead-letters", "retry", mapping, f"{name}.dead.jsonl", "--plan", "--report", "p.json"],
+        ["dead-letters", "retry", mapping, f"{name}.dead.jsonl", "--to", server.url],
+    ]
+    said: dict[str, str] = {}
+    for call in calls:
+        done = run(*call, cwd=tmp_path, META_PIXEL_ID="123", META_ACCESS_TOKEN=TOKEN)
+        said[" ".join(call[:2])] = text = (done.stdout + done.stderr).decode()
+        assert done.returncode in (0, 1), text
+    logged = [json.loads(line) for line in said[f"send {mapping}"].splitlines()]
+    assert [line["event"] for line in logged][::2] == ["started", "finished"]
+    assert "owned" in said["journal show"] + said["dead-letters show"]
+    written = [path.read_text() for path in (tmp_path / "r.json", tmp_path / "p.json", tmp_path / "m.prom")]
+    for text in (*said.values(), *written):
+        assert all(one.isprintable() or one in "\n\t" for one in text), ascii(text)
+        assert not [line for line in text.splitlines() if line.startswith(("::", "\\n::"))]
 
 
 STRANGERS = {
@@ -350,6 +396,105 @@ def test_a_sender_leaves_nothing_behind(compiled: Compile, answering: Callable[.
     assert logging.getLogger().handlers == loggers
     with Journal(tmp_path / "journal", mapping=program.fingerprint, target=f"{server.url}/v25.0/123/events"):
         pass
+
+
+def seen_by_a_debugger(error: BaseException) -> str:
+    """The variables of all our frames that an exception and what led to it passed through, as a report would have it:
+    of those of ours, for what a caller holds in its own hands is its own business."""
+    found: list[str] = []
+    one: BaseException | None = error
+    while one is not None:
+        trace = one.__traceback__
+        while trace is not None:
+            frame, trace = trace.tb_frame, trace.tb_next
+            if "tests" not in Path(frame.f_code.co_filename).parts:
+                found += [f"{frame.f_code.co_name} {name} = {value!r}" for name, value in frame.f_locals.items()]
+        one = one.__cause__ or one.__context__
+    return "\n".join(found)
+
+
+PASSWORD = "s3cret-of-the-proxy"
+PROXY = f"http://someone:{PASSWORD}@"
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "a setting that cannot be used": {"settings": {"PIXEL_ID": "x", "ACCESS_TOKEN": TOKEN}},
+    "a token that cannot be used": {"settings": {"PIXEL_ID": "1", "ACCESS_TOKEN": f"{TOKEN} x"}},
+    "an address that is readable": {"to": "http://192.0.2.7"},
+    "an address that is none": {"to": "https://[::"},
+    "a journal in no folder": {"journal": "nowhere/j"},
+    "a proxy that is none": {"proxy": f"{PROXY}[::"},
+    "a proxy with a path": {"proxy": f"{PROXY}proxy.example/path"},
+    "a proxy for what it could read": {"proxy": f"{PROXY}proxy.example", "to": "http://127.0.0.1:9"},
+    "authorities that are not there": {"ca_file": "nowhere", "proxy": f"{PROXY}proxy.example"},
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("way", ["send", "retry", "sender", "environment"])
+def test_no_secret_is_in_the_frames_of_an_exception(
+    broken: dict[str, Any], way: str, compiled: Compile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those that report exceptions with all variables would show them."""
+    monkeypatch.chdir(tmp_path)
+    named: dict[str, Any] = {"settings": {"PIXEL_ID": "123", "ACCESS_TOKEN": TOKEN}, **broken}
+    if way == "environment":
+        for name, value in named.pop("settings").items():
+            monkeypatch.setenv(f"META_{name}", value)
+    program, calls = compiled(), {"retry": mapper.retry, "sender": mapper.Sender}
+    (tmp_path / "dead.jsonl").write_text("")
+    if way == "retry" and "journal" in broken:  # it has its own
+        named = {"settings": named.get("settings"), "to": "nowhere"}
+    if way == "sender" and not broken.keys().isdisjoint({"proxy", "ca_file"}):  # it has those of its client
+        named = {"settings": named.get("settings"), "to": "nowhere"}
+    with pytest.raises(DeliveryError) as error:
+        calls.get(way, mapper.send)(program, *(() if way == "sender" else ("dead.jsonl",)), **named)
+    shown = seen_by_a_debugger(error.value) + repr(error.value) + error.value.hint
+    assert TOKEN not in shown
+    assert PASSWORD not in shown
+
+
+@pytest.mark.parametrize("word", ["started", "batch", "waiting", "stopped", "progress"])
+def test_a_function_that_breaks_loses_nothing_and_sends_nothing_twice(
+    word: str, compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """Somebody's function that is told of what happens raises: what was on its way is written down, then it is told."""
+    asked: list[int] = []
+
+    def answer(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        asked.append(len(events))
+        if len(asked) == 1 and word == "waiting":
+            return 503, {"error": {"message": "later", "type": "OAuthException", "code": 2, "is_transient": True}}
+        if len(asked) > 2 and word == "stopped":
+            return 401, {"error": {"message": "expired", "type": "OAuthException", "code": 190}}
+        time.sleep(0.15)
+        return taken(events)
+
+    raised: list[str] = []
+
+    def breaks(said: str) -> None:
+        if said == word:
+            raised.append(said)
+            raise ZeroDivisionError
+
+    path, server, program = tmp_path / "r.jsonl", answering(answer), compiled()
+    path.write_text("".join(json.dumps(lead(n)) + "\n" for n in range(60)))
+    more: dict[str, Any] = {"settings": SETTINGS, "now": NOW, "batch_size": 10, "journal": tmp_path / "journal"}
+    with pytest.raises(ZeroDivisionError):
+        mapper.send(
+            program,
+            path,
+            to=server.url,
+            on_note=lambda said, fields: breaks(said),
+            on_progress=lambda tally: breaks("progress"),
+            **more,
+        )
+    assert raised == [word], "told once, and not again"
+    again = {"waiting": 1, "stopped": len(asked) - 2}.get(word, 0)
+    expected = {f"id-{n}" for n in range(60)}
+    word, asked[:] = "", [0, 0]
+    report = mapper.send(program, path, to=server.url, **more)
+    found = [event["event_id"] for events in server.requests for event in events]
+    assert (report.exit_code, set(found), len(found)) == (0, expected, 60 + 10 * again)
 
 
 def test_a_clock_that_breaks_stops_a_sender(compiled: Compile, answering: Callable[..., Answering]) -> None:

@@ -23,7 +23,7 @@ import mapper
 from mapper.delivery.options import AsKeywords, Options, SenderOptions
 from mapper.errors import DeliveryError, MapperError
 
-from .answering import PATIENCE, SETTINGS, Answering, invalid, lead, sums_hold, taken
+from .answering import PATIENCE, SETTINGS, Answering, invalid, lead, sums_hold, taken, until
 from .conftest import NOW, ROOT, SMALL
 
 Compile = Callable[..., mapper.Program]
@@ -159,11 +159,181 @@ def test_closed_and_forked_senders_refuse(compiled: Compile, answering: Callable
     one._process = os.getpid() + 1
     with pytest.raises(MapperError, match="another process"):
         one.send(lead(1))
+    for call in (one.flush, one.report, one.close):
+        with pytest.raises(MapperError, match="another process"):
+            call()
     one._process = os.getpid()
     assert one.close().events.made == 0
     with pytest.raises(DeliveryError, match="closed"):
         one.send(lead(1))
     one.close()
+
+
+FORKED = """
+import os, sys, threading, time
+import mapper
+program = mapper.load("m.yaml")
+options = dict(to=sys.argv[1], settings={settings}, clock=lambda: {now}, max_wait=600)
+with mapper.Sender(program, journal="journal", dead_letters="dead.jsonl", **options) as sender:
+    receipt = sender.send(sys.stdin.readline())
+    sender.send("broken")
+    busy, done = threading.Event(), threading.Event()
+    def hold():
+        with sender._changed:  # as when another thread is at work while the process forks
+            busy.set()
+            done.wait(10)
+    threading.Thread(target=hold).start()
+    busy.wait()
+    child = os.fork()
+    if not child:
+        try:
+            sender.send("{{}}")
+        except mapper.MapperError as error:
+            print(error, flush=True)
+        sys.exit(7)  # leaves the block, as a child does that knows nothing of the sender
+    done.set()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    stays = os.fork()
+    if not stays:
+        time.sleep(60)
+        os._exit(0)
+    print(sender.flush(20), receipt.wait(0).accepted, flush=True)
+try:
+    with mapper.Sender(program, journal="journal", dead_letters="dead.jsonl", **options) as again:
+        print(again.report().events.made, flush=True)
+finally:
+    os.kill(stays, 9)
+"""
+
+
+def test_a_forked_process_takes_nothing_from_its_parent(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """The child refuses at once, whatever lock was held, and leaves; one that stays does not hold the journal."""
+    server = answering(taken)
+    (tmp_path / "m.yaml").write_text(SMALL)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED.format(now=NOW, settings=SETTINGS), server.url],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=json.dumps(lead(1)) + "\n",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    refused, *rest = done.stdout.splitlines()
+    assert "another process" in refused
+    assert rest == ["7", "True 1", "0"]
+    assert ids(server) == Counter({"id-1": 1})
+    assert len((tmp_path / "dead.jsonl").read_text().splitlines()) == 1
+
+
+LEFT_OPEN = """
+import sys, mapper
+options = dict(to=sys.argv[1], settings={settings}, clock=lambda: {now}, max_wait=600)
+sender = mapper.Sender(mapper.load("m.yaml"), journal="journal", **options)
+receipts = sender.send_all(sys.stdin)
+"""
+
+
+def test_a_program_that_ends_without_closing_ends_and_the_next_one_sends(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    server = answering(taken)
+    (tmp_path / "m.yaml").write_text(SMALL)
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT_OPEN.format(now=NOW, settings=SETTINGS), server.url],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input="".join(json.dumps(lead(n)) + "\n" for n in range(3)),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not server.requests
+    with sender(mapper.load(tmp_path / "m.yaml"), server, journal=tmp_path / "journal") as one:
+        assert one.flush(PATIENCE)
+    assert ids(server) == Counter({f"id-{n}": 1 for n in range(3)})
+
+
+def test_two_senders_on_one_journal(compiled: Compile, answering: Callable[..., Answering], tmp_path: Path) -> None:
+    server, program = answering(taken), compiled()
+    with sender(program, server, journal=tmp_path / "journal") as one:
+        with pytest.raises(DeliveryError) as error:
+            sender(program, server, journal=tmp_path / "journal")
+        assert (error.value.code, error.value.exit_code) == ("journal-in-use", 5)
+        assert one.send(lead(1)).wait(PATIENCE).accepted == 1
+
+
+def test_less_room_than_a_batch_takes_is_enough(compiled: Compile, answering: Callable[..., Answering]) -> None:
+    """Whoever waits for room is not kept waiting until the batch would be old enough."""
+    server = answering(taken)
+    with sender(compiled(), server, max_open=3, max_wait=600) as one:
+        for n in range(8):
+            one.send(lead(n))
+    assert sum(ids(server).values()) == 8
+
+
+def test_an_answer_is_told_although_it_cannot_be_written_down(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fills between the request and its answer: nobody waits for ever, and the next sender sends again."""
+
+    def full(*_: Any, **__: Any) -> None:
+        raise DeliveryError("journal", "no space left", 5)
+
+    server, program = answering(taken), compiled()
+    with monkeypatch.context() as patched:
+        patched.setattr("mapper.delivery.journal.Journal.settle", full)
+        with sender(program, server, journal=tmp_path / "journal") as one:
+            receipt = one.send(lead(1))
+            assert receipt.wait(PATIENCE) == mapper.Fate(accepted=1)
+            until(lambda: one.report().stopped is not None)
+            with pytest.raises(DeliveryError, match="no space left"):
+                one.send(lead(2))
+    assert one.report().exit_code == 5
+    with sender(program, server, journal=tmp_path / "journal") as two:
+        assert two.flush(PATIENCE)
+    assert two.report().events.maybe_twice == 1
+    assert ids(server) == Counter({"id-1": 2})
+
+
+def test_a_function_that_breaks_ends_a_sender_and_loses_nothing(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """It is told of a wait, and raises: what had been accepted of the same batch is not sent again."""
+
+    def answer(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        if len(server.requests) == 1:
+            return 400, invalid()
+        if is_down[0] and any(event["event_id"] == "id-3" for event in events):
+            return 503, {"error": {"message": "later", "type": "OAuthException", "code": 2, "is_transient": True}}
+        return taken(events)
+
+    def breaks(word: str, fields: Any) -> None:
+        raise ZeroDivisionError
+
+    is_down, server, program = [True], answering(answer), compiled()
+    with sender(program, server, journal=tmp_path / "journal", on_note=breaks, max_wait=600) as one:
+        one.send_all([lead(n) for n in range(4)])
+        one.flush(PATIENCE)
+        with pytest.raises(DeliveryError, match="on_note failed with ZeroDivisionError"):
+            one.send(lead(9))
+    assert (one.report().exit_code, one.report().events.sent, one.report().events.pending) == (70, 3, 1)
+    is_down[0], server.requests[:] = False, [[]]
+    with sender(program, server, journal=tmp_path / "journal") as two:
+        assert two.flush(PATIENCE)
+    assert ids(server) == Counter({"id-3": 1})
+
+
+def test_a_client_for_asyncio_is_refused(compiled: Compile, answering: Callable[..., Answering]) -> None:
+    with pytest.raises(DeliveryError, match="not AsyncClient") as error:
+        sender(compiled(), answering(taken), client=httpx.AsyncClient())
+    assert "Hand over an httpx.Client" in error.value.hint
 
 
 def test_a_client_of_ones_own(
@@ -214,6 +384,33 @@ def test_who_stops_waiting_takes_the_fate_from_nobody_else(
             assert (await receipt).accepted == 1
 
     asyncio.run(run())
+
+
+def test_a_task_that_is_cancelled_leaves_nothing_open(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """Cancelled while it waits for a fate: the sender is closed on the way out, and nothing is lost or sent twice."""
+    server, program = answering(taken), compiled()
+    more: dict[str, Any] = {"settings": SETTINGS, "clock": lambda: NOW, "journal": tmp_path / "journal"}
+
+    async def serve(ready: asyncio.Event) -> None:
+        async with mapper.AsyncSender(program, to=server.url, max_wait=600, **more) as one:
+            receipts = await asyncio.gather(*(one.send(lead(n)) for n in range(10)))
+            ready.set()
+            await receipts[0]
+
+    async def run() -> None:
+        ready = asyncio.Event()
+        task = asyncio.create_task(serve(ready))
+        await ready.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    with mapper.Sender(program, to=server.url, **more) as two:
+        assert two.flush(PATIENCE)
+    assert ids(server) == Counter({f"id-{n}": 1 for n in range(10)})
 
 
 @pytest.fixture

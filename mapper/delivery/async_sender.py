@@ -14,6 +14,7 @@ from .options import SenderOptions
 from .receipts import Receipt
 from .report import Report
 from .sender import Sender
+from .settings import Settings
 
 _AT_ONCE: Final = 1000
 """Records that are handed on together at most."""
@@ -35,6 +36,7 @@ class AsyncSender:
 
     def __init__(self, program: Program, **options: Unpack[SenderOptions]) -> None:
         """The arguments are those of ``Sender``."""
+        options["settings"] = Settings(options.get("settings"))
         self._sender = Sender(program, **options)
         self._handed = deque[Handed]()
         self._carrier: asyncio.Task[None] | None = None

@@ -35,7 +35,7 @@ class Locked:
     def _refuse_what_is_none(self) -> None:
         """Leave a file as it is that was named by mistake: SQLite takes one of a single byte for an empty database."""
         try:
-            if not self.path.is_file():
+            if self.path.is_symlink() or not self.path.is_file():
                 return
             with self.path.open("rb") as file:
                 start = file.read(len(_START))

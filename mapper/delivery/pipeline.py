@@ -19,7 +19,7 @@ from .journal import Journal
 from .options import AsKeywords, Options, window
 from .report import Report
 from .run import OnProgress, Run
-from .settings import address_of, resolve
+from .settings import Settings, Unshown, address_of, resolve
 from .transport import Connection
 
 
@@ -74,10 +74,10 @@ def send(
     ca_file          authorities to trust, as PEM, in place of the usual ones
     raises           DeliveryError if nothing can be sent at all; what ends a run midway is in the report
     """
-    given = inputs(source)
     run = Run(program, Options(**options), DeadLetters(Path(dead_letters) if dead_letters else None), now)
-    run.on_progress, run.on_note = on_progress, on_note or run.on_note
-    run.switch = switch or run.switch
+    del options  # whose proxy may hold a password: see Unshown
+    settings, given = Settings(settings), inputs(source)
+    run.on_progress, run.on_note, run.switch = on_progress, on_note or run.on_note, switch or run.switch
     _check_journal(given, journal, run.options, dry_run=dry_run)
     run.check(given, is_test=test_event_code is not None or _is_elsewhere(program, to, dry_run=dry_run))
     return execute(
@@ -144,7 +144,7 @@ def _connect(run: Run, prepared: Prepared, journal: Path | None, stack: ExitStac
         prepared,
         connections=options.concurrency,
         deadline=options.timeout,
-        proxy=options.proxy,
+        proxy=Unshown(options.proxy) if options.proxy else None,
         ca_file=options.ca_file,
     )
     stack.callback(connection.close)

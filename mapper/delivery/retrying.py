@@ -23,6 +23,7 @@ from .options import AsKeywords, Options
 from .pipeline import execute
 from .report import Report
 from .run import OnProgress, Run
+from .settings import Settings
 
 _NO_LETTER = Refusal("no-letter", "the line is no dead letter")
 _NO_RECORD = Refusal("no-record", "the record was not kept: it had come through a pipe, in a run that was killed")
@@ -113,13 +114,15 @@ def retry(
     trial  send, but note nothing of it: to a sandbox, say
     raises DeliveryError as ``send`` does, and if a line of the file is no dead letter; the rest is as for ``send``
     """
+    settings, chosen = Settings(settings), Options(**options)
+    del options  # whose proxy may hold a password: see Unshown
     path = Path(path)
     for _ in open_letters(path):  # all of it, before anything is sent
         pass
     given = [replace(one, until=path.stat().st_size) for one in inputs(path)]
     is_real = not (plan or trial or test_event_code is not None)
     letters = DeadLetters(path if is_real else None, origin=lambda line: opened(line.data) or line)
-    run = Run(Retrying(program), replace(Options(**options), workers=1), letters, now)
+    run = Run(Retrying(program), replace(chosen, workers=1), letters, now)
     run.on_progress, run.on_note, run.switch = on_progress, on_note or run.on_note, switch or run.switch
     run.passed = settled(journal_of(path), path)
     run.letters.check()

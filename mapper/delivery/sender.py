@@ -16,13 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
-
-import msgspec
 
 from ..destinations.answers import Answer
 from ..errors import DeliveryError, MapperError
@@ -30,17 +28,17 @@ from ..events.program import Program
 from ..events.results import Result
 from ..records.source import Line
 from . import report as reports
-from .dead_letters import DeadLetters
+from .dead_letters import DeadLetters, as_bytes
 from .delivery import INTERNAL, INTERRUPTED, PENDING_LATER, Item, Origin, Outcome, Stop
 from .dispatch import CONCURRENCY, GRACE, Dispatcher, Notify, Switch
 from .journal import Journal
 from .options import OnUnclear, window
 from .receipts import Receipt
 from .report import Report, Tally
-from .settings import address_of, resolve
+from .settings import Settings, address_of, resolve
 from .stretches import Kept, Stretch
 from .transport import Client, Connection
-from .unsettled import Group, Open
+from .unsettled import Group, Open, Unsettled
 
 _MOST_OPEN: Final = 20_000
 _AFTER_AN_OUTAGE: Final = 30.0
@@ -95,7 +93,8 @@ class Sender:
         clock: Callable[[], float] = time.time,
         client: Client | None = None,
     ) -> None:
-        destination, memory = program.destination, window(program.destination.memory, on_unclear)
+        settings, destination = Settings(settings), program.destination
+        memory = window(destination.memory, on_unclear)
         self._program, self._clock = program, clock
         self._on_note = on_note or _unheard
         self._size = max(1, min(batch_size or destination.batch.max_events, destination.batch.max_events))
@@ -122,7 +121,7 @@ class Sender:
             concurrency=concurrency,
             switch=self._switch,
             rate=rate,
-            notify=self._on_note,
+            notify=self._tell,
             rendering=destination.request.rendering,
         )
         self._tally, self._started = Tally(), time.monotonic()
@@ -157,11 +156,14 @@ class Sender:
         returns  a receipt for each, in their order
         raises   DeliveryError as ``send``
         """
+        self._refuse_elsewhere()
         now = self._clock()
         mapped = [(record, self._program.map(record, now)) for record in records]
         with self._changed:
             self._refuse_if_stopped()
             while len(self._open.unsettled) >= self._max_open:
+                self._open.is_flushed = bool(self._open.waiting)  # a batch that is not full would keep us waiting
+                self._changed.notify_all()
                 self._changed.wait(1.0)
                 self._refuse_if_stopped()
             receipts = [Receipt(result) for _, result in mapped]
@@ -202,7 +204,7 @@ class Sender:
     def _taken(self, record: Any, result: Result) -> list[Item]:
         """Count a record and write down why events of it could not be made; its events."""
         self._tally.record(self._program, result, result.events)
-        line = Line(NAME, self._count, 0, _as_bytes(record))
+        line = Line(NAME, self._count, 0, as_bytes(record))
         if result.problems:
             events = {problem.event for problem in result.problems if problem.event}
             self._letters.record(line, result.problems, self._program.expires(line.data, events))
@@ -224,9 +226,12 @@ class Sender:
                 self._open.add(Group(left.file, left.stretch, len(items)), items, [kept.number for kept in left.kept])
                 self._changed.notify_all()
 
-    def _refuse_if_stopped(self) -> None:
+    def _refuse_elsewhere(self) -> None:
+        """A process that was forked has none of the threads, and whatever lock was held then is held for ever."""
         if os.getpid() != self._process:
             raise MapperError("this sender belongs to another process: make one of your own after the fork")
+
+    def _refuse_if_stopped(self) -> None:
         if self._is_closed:
             raise DeliveryError("closed", "this sender is closed", 2)
         if self._tally.stopped is not None:
@@ -262,8 +267,16 @@ class Sender:
         """A person must act: nothing more is sent, and the next ``send`` says why."""
         self._dispatcher.halt()
         self._tally.stop(error.code, error.message, error.hint, error.exit_code)
-        with suppress(Exception):  # whoever fails to listen must not keep others waiting
-            self._on_note("stopped", {"code": error.code, "message": error.message, "exit_code": error.exit_code})
+        self._tell("stopped", {"code": error.code, "message": error.message, "exit_code": error.exit_code})
+
+    def _tell(self, word: str, fields: Mapping[str, Any]) -> None:
+        """Tell the caller's function. One that raises ends the sending; what is on its way is settled all the same."""
+        try:
+            self._on_note(word, fields)
+        except Exception as error:  # noqa: BLE001 - whatever it raises, the next ``send`` says so
+            with self._changed:
+                self._dispatcher.halt()
+                self._tally.stop("internal", f"on_note failed with {type(error).__name__}", "", INTERNAL)
 
     @property
     def _is_stopped(self) -> bool:
@@ -316,15 +329,24 @@ class Sender:
     def _settle(self, outcome: Outcome) -> None:
         settled: list[tuple[Item, Answer | None]] = [(item, None) for item in outcome.accepted]
         settled += outcome.rejected
+        done = [(self._open.unsettled.pop(id(item)), answer) for item, answer in settled]
+        try:
+            self._write_down([known for known, _ in done], outcome)
+        finally:  # whoever waits is told what the destination said, even if there is no room to write it down
+            for known, said in done:
+                if known.receipt is not None:
+                    known.receipt.take(said)
+
+    def _write_down(self, done: Sequence[Unsettled], outcome: Outcome) -> None:
+        """Dead letters first, and once they are safe, the journal."""
         for item, answer in outcome.rejected:
             self._letters.event(item, answer)
         self._letters.flush()
         if self._journal is not None:
             self._letters.wait(self._letters.ask())
-        done = [(self._open.unsettled.pop(id(item)), answer) for item, answer in settled]
         erased: dict[int, list[tuple[int, int]]] = {}
         whole: dict[int, list[Stretch]] = {}
-        for known, _ in done:
+        for known in done:
             group = known.group
             group.left -= 1
             erased.setdefault(group.file, []).append((group.stretch.start, known.place))
@@ -333,14 +355,12 @@ class Sender:
         if self._journal is not None:
             for file, rows in erased.items():
                 self._journal.settle(file, whole.get(file, ()), erased=rows)
-        for known, said in done:
-            if known.receipt is not None:
-                known.receipt.take(said)
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def flush(self, seconds: float | None = None) -> bool:
         """Send what waits without waiting for more. Whether everything was settled within so many seconds."""
+        self._refuse_elsewhere()
         deadline = None if seconds is None else time.monotonic() + seconds
         with self._changed:
             while self._open.unsettled and self._tally.stopped is None and not self._is_closed:
@@ -354,6 +374,7 @@ class Sender:
 
     def report(self) -> Report:
         """The counts so far, as they are at this moment."""
+        self._refuse_elsewhere()
         with self._changed:
             tally = copy.deepcopy(self._tally)
         tally.finish()
@@ -364,6 +385,7 @@ class Sender:
 
     def close(self, seconds: float = GRACE) -> Report:
         """Send what waits, for so many seconds at most, and end. What is not settled then is pending."""
+        self._refuse_elsewhere()
         if not self._is_closed:
             self.flush(seconds)
             self._switch.stop(0)
@@ -385,21 +407,9 @@ class Sender:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if os.getpid() == self._process:  # a child that leaves the block takes nothing from its parent
+            self.close()
 
 
 def _unheard(word: str, fields: Mapping[str, Any]) -> None:
     """Nobody wants to know."""
-
-
-_encode = msgspec.json.Encoder().encode
-
-
-def _as_bytes(record: Any) -> bytes:
-    """A record as dead letters keep it; empty if nothing can say it."""
-    if isinstance(record, bytes | str):
-        return record if isinstance(record, bytes) else record.encode("utf-8", "surrogatepass")
-    try:
-        return _encode(record)
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        return b""
