@@ -180,6 +180,18 @@ def test_names_of_any_kind_are_shown_as_texts(page: Page, sandbox: Sandbox) -> N
         page.until(f"document.documentElement.scrollWidth <= {width}")
 
 
+def test_what_had_arrived_is_there_when_the_page_is_drawn_first(browser: Browser, sandbox: Sandbox) -> None:
+    url = f"{sandbox.url}/v25.0/{sandbox.pixel_id}/events"
+    made = [event(event_name="Lead", event_id=f"early-{n}", event_time=int(time.time())) for n in range(3)]
+    httpx.post(url, params={"access_token": sandbox.token}, json={"data": made}, trust_env=False)
+    tab = browser.page()
+    silent = "window.EventSource = class { addEventListener() {} }; window.fetch = () => new Promise(() => {})"
+    tab.call("Page.addScriptToEvaluateOnNewDocument", source=silent)
+    tab.goto(sandbox.url)
+    assert tab.js("document.querySelectorAll('.row.event').length") == 3
+    assert tab.js(figure(tab, "accepted")) == "3"
+
+
 def test_it_connects_again_when_the_sandbox_is_started_again(browser: Browser, tmp_path: Path) -> None:
     tab = browser.page()
     with running() as first:

@@ -25,6 +25,8 @@ from .judging import MATCH_KEYS
 from .replies import JSON
 from .store import Store
 
+FIRST: Final = 100
+"""Events that the page is given when it is opened: a stretch of its list."""
 _MAX_NUMBER: Final = 1 << 62
 _encode = msgspec.json.Encoder().encode
 
@@ -44,6 +46,7 @@ class Api:
         return [
             Route("/api/stream", self.stream),
             Route("/api/state", self.state),
+            Route("/api/first.js", self.first),
             Route("/api/events", self.events),
             Route("/api/events/{number:int}", self.event),
             Route("/api/requests", self.requests),
@@ -66,6 +69,13 @@ class Api:
 
     async def state(self, request: Request) -> Response:
         return _json(await anyio.to_thread.run_sync(self._state))
+
+    async def first(self, request: Request) -> Response:
+        """The state and the newest events as a module of the page, so that they are there when it is drawn first."""
+        state = await anyio.to_thread.run_sync(self._state)
+        events = await self._ask(queries.events, queries.Filter(), 0, FIRST)
+        said = {"state": state, "limit": FIRST, "events": events}
+        return Response(b"export default " + _encode(said) + b";\n", media_type="text/javascript; charset=utf-8")
 
     def _state(self) -> dict[str, Any]:
         store, endpoint = self._store, self._endpoint

@@ -1,5 +1,6 @@
 // The page: listens to the stream, draws what has changed, and asks for what is in sight.
 
+import first from "/api/first.js";
 import { detail } from "./detail.js";
 import { faults, help, sure } from "./dialogs.js";
 import { $, ask, copyButton, counted, h, number } from "./dom.js";
@@ -25,16 +26,23 @@ const list = new List({
   box: $("list"),
   spacer: $("spacer"),
   height: () => (NARROW.matches ? 58 : 30),
-  fetch: (offset, limit) => {
+  fetch: async (offset, limit) => {
     const asked = new URLSearchParams({ offset, limit });
     if (view === "events") for (const [name, value] of Object.entries({ ...filter, upto })) if (value) asked.set(name, value);
-    return ask(`/api/${view}?${asked}`);
+    return (view === "events" && given(asked)) || ask(`/api/${view}?${asked}`);
   },
   row: (item, index) => (view === "events" ? eventRow(state.keys)(item, index) : requestRow(item, index)),
   key: (item) => item.id,
   chosen: (item) => open(item.id, view),
   changed: empty,
 });
+
+// The newest events came with the page; what is asked for later has to be asked of the sandbox.
+function given(asked) {
+  const { events, limit } = first;
+  first.events = null;
+  return asked.toString() === `offset=0&limit=${limit}` ? events : null;
+}
 
 // -- the stream -------------------------------------------------------------------------------------------------
 
@@ -51,14 +59,14 @@ function living(is) {
 }
 
 async function received(next) {
-  const first = state?.run !== next.run; // the first message, or the first of a sandbox that was started again
+  const isNew = state?.run !== next.run; // when the page is opened, or the sandbox was started again
   state = next;
-  if (first) upto = 0;
+  if (isNew) upto = 0;
   chrome();
   if ($("faults").open) faults(state, tell);
-  if (first || state.changes !== drawn) {
+  if (isNew || state.changes !== drawn) {
     drawn = state.changes;
-    if (first || list.atTop) upto = 0;
+    if (isNew || list.atTop) upto = 0;
     else if (!upto) upto = state.last;
     await list.refresh();
     if (opened !== null) reopen();
@@ -327,6 +335,7 @@ function start() {
   NARROW.addEventListener("change", () => list.draw());
   document.addEventListener("keydown", pressed);
   recall();
+  received(first.state);
   listen();
 }
 
