@@ -16,6 +16,7 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,11 @@ import httpx
 import pytest
 
 import mapper
+from mapper.delivery import ledger
+from mapper.delivery.inspection import decide, look
 from mapper.delivery.journal import Journal
 from mapper.delivery.metrics import write
+from mapper.delivery.stretches import Kept, Repeated, Stretch
 from mapper.errors import DeliveryError
 
 from .answering import NOW, SETTINGS, Answering, lead, taken
@@ -209,6 +213,43 @@ def test_a_journal_that_somebody_else_has_made_is_refused(statement: str, tmp_pa
         Journal(tmp_path / "j", mapping="m", target="t")
     assert error.value.exit_code == 5
     assert (tmp_path / "j").read_bytes() == before
+
+
+ODD_VALUES = (None, "x", "", -2, 2**62, 1.5, b"\xff", "done")
+
+
+@pytest.mark.parametrize("table", ledger.COLUMNS)
+def test_a_journal_whose_rows_make_no_sense_is_refused(
+    table: str, compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """Somebody who knows how rows are sealed writes what he likes into each column: refused, or as if it were ours."""
+    program, path, journal = compiled(), tmp_path / "r.jsonl", tmp_path / "j"
+    path.write_text("".join(json.dumps(lead(n)) + "\n" for n in range(4)))
+    target = f"{answering(taken).url}/v25.0/123/events"
+    with Journal(journal, mapping=program.fingerprint, target=target) as one:
+        known, stream = one.progress(path), one.stream()
+        one.begin(known.file, Stretch(0, 10, 1))
+        one.settle(known.file, [Stretch(10, 20, 1)], path, repeated=[Repeated(10, 1, 1)])
+        one.begin(stream.file, Stretch(0, 1, 1), [Kept(0, 1, "Lead", "Lead", 1, 2, b"{}")], is_sent=False)
+    whole, refused = journal.read_bytes(), 0
+    for column in ledger.COLUMNS[table]:
+        for value in ODD_VALUES:
+            journal.write_bytes(whole)
+            with closing(sqlite3.connect(journal, isolation_level=None)) as database:
+                database.create_function("sealed", -1, ledger.sealed, deterministic=True)
+                with suppress(sqlite3.IntegrityError):  # of its own accord the database refuses some
+                    database.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = 1", (value,))
+                database.execute(f"UPDATE {table} SET seal = sealed({', '.join(ledger.COLUMNS[table])})")
+            try:
+                look(journal)
+                with Journal(journal, mapping=program.fingerprint, target=target) as one:
+                    one.progress(path)
+                    one.left_over()
+                decide(journal, resend=True, everything=True)
+            except DeliveryError as error:
+                refused += 1
+                assert error.exit_code in (2, 5)  # noqa: PT017 - it may be right as well
+    assert refused > len(ledger.COLUMNS[table])
 
 
 def test_a_journal_that_is_cut_or_swapped_sends_nothing_wrong(

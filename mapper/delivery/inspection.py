@@ -6,6 +6,7 @@ It is looked into without taking hold of it, also while a run goes on.
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -93,8 +94,6 @@ def look(journal: Path, *, clock: Callable[[], float] = time.time) -> Contents:
     """
     _there(journal)
     with _reading(journal) as database:
-        if not ledger.is_whole(database):
-            raise DeliveryError("journal-damaged", f"the journal {journal} is damaged", 5)
         target = dict(database.execute("SELECT key, value FROM meta")).get("target", "")
         earliest = _earliest(database, clock())
         query = "SELECT id, prefix_length, name, settled, lines FROM files ORDER BY id"
@@ -147,6 +146,8 @@ def _there(journal: Path) -> None:
 def _reading(journal: Path) -> Iterator[sqlite3.Connection]:
     try:
         with closing(ledger.reading(journal)) as database:
+            if not ledger.is_whole(database):
+                raise DeliveryError("journal-damaged", f"the journal {journal} is damaged", 5)
             yield database
     except sqlite3.Error as error:
         raise DeliveryError("journal", f"the journal {journal} cannot be read: {error}", 5) from None
@@ -157,7 +158,7 @@ def _reading(journal: Path) -> Iterator[sqlite3.Connection]:
 def _earliest(database: sqlite3.Connection, now: float) -> float:
     """The moment before which what may have arrived is held, by what the last run noted."""
     found = database.execute("SELECT value FROM meta WHERE key = 'window'").fetchone()
-    window = int(found[0]) if found is not None else WINDOW
+    window = int(found[0]) if found is not None and re.fullmatch("-?[0-9]{1,15}", found[0]) else WINDOW
     return now - window if window else math.inf
 
 

@@ -105,10 +105,10 @@ class Journal:
         if known.get("format") != _FORMAT:
             hint = "Name another with --journal."
             raise DeliveryError("journal", f"{self.path} is no journal of this version", 5, hint)
-        if known["target"] != target:
+        if known.get("target") != target:
             hint = "Name another with --journal."
-            raise DeliveryError("journal-target", f"the journal {self.path} is for {known['target']}", 2, hint)
-        if known["mapping"] != mapping:
+            raise DeliveryError("journal-target", f"the journal {self.path} is for {known.get('target')}", 2, hint)
+        if known.get("mapping") != mapping:
             query = "SELECT count(*) FROM ranges JOIN files ON id = file WHERE state = 'open' AND prefix_length > ?"
             if self._db.execute(query, (_STREAM,)).fetchone()[0]:
                 message = "the mapping has changed, and events of an earlier run may have arrived"

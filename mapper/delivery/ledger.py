@@ -50,6 +50,22 @@ COLUMNS: Final = {
         "at": "REAL NOT NULL",
     },
 }
+_TYPES: Final = {
+    "TEXT": "typeof({0}) = 'text'",
+    "BLOB": "typeof({0}) = 'blob'",
+    "INTEGER": "typeof({0}) = 'integer' AND {0} BETWEEN -1 AND 9007199254740992",
+    "REAL": "typeof({0}) = 'real' AND {0} BETWEEN 0 AND 9007199254740992",
+}
+"""What a value of a column is like. SQLite would keep any other just as well, and not everybody who writes is us."""
+
+_SENSE: Final = {
+    "files": "settled >= 0 AND lines >= 0",
+    "ranges": "start >= 0 AND end >= start AND lines >= 0 AND state IN ('open', 'due', 'again', 'done')",
+    "kept": "number >= 0 AND line >= 0",
+    "repeated": "start >= 0 AND line >= 0 AND last >= line",
+}
+"""What the values of a row are to each other."""
+
 _KEYS: Final = {"ranges": "file, start", "kept": "file, start, number", "repeated": "file, start"}
 _PAGES: Final = 300
 """Pages of changes after which they are taken over into the tables: so the files of a journal stay below 2 MB."""
@@ -107,14 +123,29 @@ def _is_ours(database: sqlite3.Connection) -> bool:
 
 
 def is_whole(database: sqlite3.Connection) -> bool:
-    """Whether every row is as it was written: a disk that forgets a bit must not make us skip a record."""
+    """Whether every row is as it was written: a disk that forgets a bit must not make us skip a record.
+
+    The seal is no secret. So what somebody else has sealed must at least be what can be worked with.
+    """
     if database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
         return False
     for table, columns in COLUMNS.items():
-        query = f"SELECT count(*) FROM {table} WHERE seal IS NOT sealed({', '.join(columns)})"
+        sound = " AND ".join(f"({_sound(column, kind)})" for column, kind in columns.items())
+        sense = _SENSE.get(table, "1")
+        query = (
+            f"SELECT count(*) FROM {table}"
+            f" WHERE seal IS NOT sealed({', '.join(columns)}) OR ({sound} AND {sense}) IS NOT 1"
+        )
         if database.execute(query).fetchone()[0]:
             return False
     return True
+
+
+def _sound(column: str, kind: str) -> str:
+    """A condition on a column that it holds what it is for."""
+    word, *more = kind.split()
+    sound = _TYPES[word].format(column)
+    return sound if more else f"{column} IS NULL OR ({sound})"
 
 
 def _table(name: str) -> str:
