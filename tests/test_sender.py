@@ -260,6 +260,56 @@ def test_a_program_that_ends_without_closing_ends_and_the_next_one_sends(
     assert ids(server) == Counter({f"id-{n}": 1 for n in range(3)})
 
 
+def test_what_is_on_its_way_when_a_sender_stops_is_not_sent_again(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """The token ends while another request has not been answered yet: that is waited for."""
+    both = threading.Barrier(2)
+
+    def answer(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        both.wait(PATIENCE)
+        if events[0]["event_id"] == "id-1":
+            return 401, {"error": {"message": "expired", "type": "OAuthException", "code": 190}}
+        time.sleep(0.5)
+        return taken(events)
+
+    program, server = compiled(), answering(answer)
+    with sender(program, server, journal=tmp_path / "journal", batch_size=1, concurrency=2) as one:
+        one.send_all([lead(1), lead(2)])
+        until(lambda: one.report().stopped is not None)
+    assert (one.report().exit_code, one.report().events.sent, one.report().events.pending) == (4, 1, 1)
+
+
+def test_several_threads_that_close_and_send(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """Closed by several while others send: each record is refused, or safe and settled, and the journal is whole."""
+    server, program, safe = answering(taken), compiled(), Counter[str]()
+    one = sender(program, server, journal=tmp_path / "journal", batch_size=5, max_wait=0.0)
+    reports: list[mapper.Report] = []
+
+    def hand_over(number: int) -> None:
+        for n in range(number, number + 200):
+            try:
+                one.send(lead(n))
+            except DeliveryError as error:
+                assert error.code == "closed"  # noqa: PT017 - it may come to its end as well
+                return
+            safe[f"id-{n}"] += 1
+
+    threads = [threading.Thread(target=hand_over, args=(number,)) for number in range(0, 1000, 200)]
+    threads += [threading.Thread(target=lambda: reports.append(one.close())) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    sums_hold(reports[0])
+    assert [report.events for report in reports] == [one.report().events] * 3
+    with sender(program, server, journal=tmp_path / "journal") as two:
+        assert two.flush(PATIENCE)
+    assert ids(server) == safe
+
+
 def test_two_senders_on_one_journal(compiled: Compile, answering: Callable[..., Answering], tmp_path: Path) -> None:
     server, program = answering(taken), compiled()
     with sender(program, server, journal=tmp_path / "journal") as one:
@@ -278,13 +328,24 @@ def test_less_room_than_a_batch_takes_is_enough(compiled: Compile, answering: Ca
     assert sum(ids(server).values()) == 8
 
 
+@pytest.mark.parametrize(
+    ("trouble", "said", "code"),
+    [(DeliveryError("journal", "no space left", 5), "no space left", 5), (ZeroDivisionError(), "ZeroDivision", 70)],
+    ids=["of the disk", "of ours"],
+)
 def test_an_answer_is_told_although_it_cannot_be_written_down(
-    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trouble: Exception,
+    said: str,
+    code: int,
+    compiled: Compile,
+    answering: Callable[..., Answering],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The disk fills between the request and its answer: nobody waits for ever, and the next sender sends again."""
 
     def full(*_: Any, **__: Any) -> None:
-        raise DeliveryError("journal", "no space left", 5)
+        raise trouble
 
     server, program = answering(taken), compiled()
     with monkeypatch.context() as patched:
@@ -293,9 +354,9 @@ def test_an_answer_is_told_although_it_cannot_be_written_down(
             receipt = one.send(lead(1))
             assert receipt.wait(PATIENCE) == mapper.Fate(accepted=1)
             until(lambda: one.report().stopped is not None)
-            with pytest.raises(DeliveryError, match="no space left"):
+            with pytest.raises(DeliveryError, match=said):
                 one.send(lead(2))
-    assert one.report().exit_code == 5
+    assert one.report().exit_code == code
     with sender(program, server, journal=tmp_path / "journal") as two:
         assert two.flush(PATIENCE)
     assert two.report().events.maybe_twice == 1

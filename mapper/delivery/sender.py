@@ -44,6 +44,9 @@ _MOST_OPEN: Final = 20_000
 _AFTER_AN_OUTAGE: Final = 30.0
 """Seconds before what an outage left is tried again."""
 
+_LAST: Final = 1.0
+"""Seconds that what is on its way has at least to come in once a sender is closed."""
+
 NAME: Final = "records"
 """What dead letters and reports call the source of records that are handed over."""
 
@@ -126,7 +129,7 @@ class Sender:
         )
         self._tally, self._started = Tally(), time.monotonic()
         self._open, self._count, self._stream = Open(), 0, 0
-        self._changed = threading.Condition()
+        self._changed, self._closing = threading.Condition(), threading.Lock()
         self._is_closed = False
         self._process = os.getpid()
         self._journal = None if journal is None else self._opened(Path(journal), prepared.url, memory)
@@ -197,8 +200,7 @@ class Sender:
             self._letters.wait(letters)
             self._journal.wait_until_safe(journalled)
         except DeliveryError as error:
-            with self._changed:
-                self._stop(error)
+            self._stop(error)
             raise
 
     def _taken(self, record: Any, result: Result) -> list[Item]:
@@ -265,8 +267,10 @@ class Sender:
 
     def _stop(self, error: DeliveryError) -> None:
         """A person must act: nothing more is sent, and the next ``send`` says why."""
-        self._dispatcher.halt()
-        self._tally.stop(error.code, error.message, error.hint, error.exit_code)
+        with self._changed:
+            self._dispatcher.halt()
+            self._tally.stop(error.code, error.message, error.hint, error.exit_code)
+            self._changed.notify_all()
         self._tell("stopped", {"code": error.code, "message": error.message, "exit_code": error.exit_code})
 
     def _tell(self, word: str, fields: Mapping[str, Any]) -> None:
@@ -277,6 +281,7 @@ class Sender:
             with self._changed:
                 self._dispatcher.halt()
                 self._tally.stop("internal", f"on_note failed with {type(error).__name__}", "", INTERNAL)
+                self._changed.notify_all()
 
     @property
     def _is_stopped(self) -> bool:
@@ -296,7 +301,10 @@ class Sender:
     def _delivered(self, batch: Sequence[Item], done: Future[Outcome]) -> None:
         error = done.exception()
         if error is None:
-            self._finished(done.result(), batch)
+            try:
+                self._finished(done.result(), batch)
+            except Exception as bug:  # noqa: BLE001 - a mistake of ours, which nobody may wait for in vain
+                self._stop(DeliveryError("internal", f"settling failed with {type(bug).__name__}", INTERNAL))
             return
         name, now = type(error).__name__, time.time()  # a clock that fails, say: told, and everything stays pending
         stop = Stop(Answer("stop", "internal", code=name, message=f"sending failed with {name}"), INTERNAL)
@@ -386,20 +394,28 @@ class Sender:
     def close(self, seconds: float = GRACE) -> Report:
         """Send what waits, for so many seconds at most, and end. What is not settled then is pending."""
         self._refuse_elsewhere()
-        if not self._is_closed:
-            self.flush(seconds)
-            self._switch.stop(0)
-            with self._changed:
-                self._is_closed = True
-                self._changed.notify_all()
-                self._open.close()
-            self._thread.join(1.0)
-            self._dispatcher.close()
-            self._connection.close()
-            if self._journal is not None:
-                self._journal.close()
-            self._letters.close()
+        with self._closing:
+            if not self._is_closed:
+                self._close(seconds)
         return self.report()
+
+    def _close(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        self.flush(seconds)
+        self._switch.stop(0)
+        until = max(until, time.monotonic() + _LAST)
+        with self._changed:
+            while self._open.in_flight and (left := until - time.monotonic()) > 0:
+                self._changed.wait(left)  # whatever ended the sending: what comes in is not sent again
+            self._is_closed = True
+            self._changed.notify_all()
+            self._open.close()
+        self._thread.join(1.0)
+        self._dispatcher.close()
+        self._connection.close()
+        if self._journal is not None:
+            self._journal.close()
+        self._letters.close()
 
     def __enter__(self) -> Sender:
         return self
