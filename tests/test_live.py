@@ -273,6 +273,50 @@ def test_resuming_needs_an_earlier_pipe(tmp_path: Path) -> None:
     assert (error.value.code, error.value.exit_code) == ("journal-stream", 2)
 
 
+def test_a_run_that_died_before_it_had_read_anything_may_be_resumed(tmp_path: Path) -> None:
+    (tmp_path / "journal").touch()
+    with Journal(tmp_path / "journal", mapping="m", target="t") as one:
+        assert one.stream(again=True).settled == 0
+    (tmp_path / "r.jsonl").write_text(line(1))
+    with Journal(tmp_path / "another", mapping="m", target="t") as one:
+        one.progress(tmp_path / "r.jsonl")
+    with Journal(tmp_path / "another", mapping="m", target="t") as one, pytest.raises(DeliveryError):
+        one.stream(again=True)  # it knows files, and no pipe: it is another one
+
+
+def test_a_pipe_that_comes_again_waits_until_what_was_left_of_it_is_settled(
+    tmp_path: Path, compiled: Compile, answering: Callable[..., Answering], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stretch with a dead letter is settled once that is on the disk; so long it must not be read once more."""
+    is_down = [True]
+
+    def picky(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        if is_down[0]:
+            return 401, {"error": {"message": "expired", "type": "OAuthException", "code": 190}}
+        return (400, invalid()) if any(event["event_id"] == "id-1" for event in events) else taken(events)
+
+    def on_a_slow_disk(descriptor: int) -> None:
+        time.sleep(0.2)
+
+    server, program, text = answering(picky), compiled(), "".join(line(n) for n in range(3))
+    monkeypatch.setattr("mapper.delivery.syncing._sync", on_a_slow_disk)
+    more: dict[str, Any] = {"settings": SETTINGS, "journal": tmp_path / "journal", "dead_letters": tmp_path / "dead"}
+    for resume in (False, True):
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as pipe:
+            assert pipe.stdin is not None
+            pipe.stdin.write(text)
+            pipe.stdin.close()
+            monkeypatch.setattr("sys.stdin", pipe.stdout)
+            report = mapper.send(program, "-", to=server.url, resume=resume, batch_size=4, **more)
+        sums_hold(report)
+        if not resume:
+            assert report.exit_code == 4
+            is_down[0] = False
+            server.requests.clear()
+    assert (report.events.sent, report.events.rejected, report.settled_before) == (2, 1, 3)
+    assert len((tmp_path / "dead").read_text().splitlines()) == 1
+
+
 # -- what a run says while it goes on ----------------------------------------------------------------------------------
 
 

@@ -151,14 +151,18 @@ class Journal:
 
     @_guarded
     def stream(self, *, again: bool = False) -> Progress:
-        """A new stream of records that cannot be read twice; or with ``again`` the last one, from its start."""
+        """A new stream of records that cannot be read twice; or with ``again`` the last one, from its start.
+
+        If the run that began the journal died before it had read anything, that is a new one as well.
+        """
         if again:
             query = "SELECT id, settled, lines, checked FROM files WHERE prefix_length = ? ORDER BY id DESC LIMIT 1"
             row = self._db.execute(query, (_STREAM,)).fetchone()
-            if row is None:
+            if row is not None:
+                return self._found(*row)
+            if not self._locked.was_there or self._db.execute("SELECT count(*) FROM files").fetchone()[0]:
                 message = f"the journal {self.path} knows no earlier standard input"
                 raise DeliveryError("journal-stream", message, 2, "Leave --resume away.")
-            return self._found(*row)
         values = (_STREAM, "")
         number = self._db.execute("INSERT INTO files (prefix_length, prefix) VALUES (?, ?)", values).lastrowid
         return Progress(number or 0)

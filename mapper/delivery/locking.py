@@ -26,6 +26,7 @@ class Locked:
         self.path = path
         self._refuse_what_is_none()
         self._lock = self._locked()
+        self.was_there = path.exists()
         self._log: int | None = None
         with ExitStack() as unless_opened:
             unless_opened.callback(os.close, self._lock)

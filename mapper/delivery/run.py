@@ -179,8 +179,9 @@ class Run:
                 self.tally.events.made += 1
                 self.tally.carried[kept.name, 0] += 1
             self._dispatch(again=True)
-        while self._running and not self._is_ended:  # only then is it known what of a pipe that comes again is settled
+        while self._running and not self._is_ended:
             self._collect(0.2)
+        self._settling.go_on(wait=True)  # only now is it known what of a pipe that comes again is settled
 
     def _input(self, one: Input, workers: Workers, *, is_last: bool) -> None:
         """One input; one that is followed again and again, whenever another file has taken its place."""
