@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -279,3 +281,37 @@ def test_the_command_says_what_is_pending_and_decides(tmp_path: Path) -> None:
     gone = command("journal", "show", "gone", cwd=tmp_path)
     assert (gone.returncode, gone.stderr) == (2, b"mapper: there is no journal gone\n")
     assert not (tmp_path / "gone").exists()
+
+
+DIES = """
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA journal_mode = DELETE")
+database.execute("PRAGMA cache_size = 1")
+database.execute("BEGIN")
+for number in range(2000):
+    database.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (f"more-{number}", "x" * 100))
+os._exit(0)
+"""
+
+
+def test_a_journal_with_a_change_that_was_half_done_can_be_looked_into(tmp_path: Path) -> None:
+    """As a power cut leaves it: the change has to be undone first, which takes more than reading."""
+    path = tmp_path / "journal"
+    with Journal(path, mapping="m", target="t"):
+        pass
+    before = path.read_bytes()
+    subprocess.run([sys.executable, "-c", DIES, path], check=True)
+    assert path.with_name("journal-journal").stat().st_size
+    assert path.read_bytes() != before
+    assert look(path).target == "t"
+    assert command("journal", "show", path, cwd=tmp_path).stdout.startswith(f"{path}: events for t\n".encode())
+
+
+def test_a_journal_in_which_nothing_stands_yet(tmp_path: Path) -> None:
+    (tmp_path / "journal").touch()
+    found = command("journal", "show", "journal", cwd=tmp_path)
+    assert (found.returncode, found.stdout) == (0, b"journal: nothing stands in it yet\n\nNothing is pending.\n")
+    (tmp_path / "journal").write_text("a letter to my aunt " * 50)
+    found = command("journal", "show", "journal", cwd=tmp_path)
+    assert (found.returncode, found.stdout) == (5, b"")

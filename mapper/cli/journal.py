@@ -100,7 +100,7 @@ def _nothing(journal: Path, everything: bool) -> str:
 
 
 def _told(journal: Path, found: Contents) -> Iterator[str]:
-    yield visible(f"{journal}: events for {found.target}")
+    yield visible(f"{journal}: " + (f"events for {found.target}" if found.target else "nothing stands in it yet"))
     for source in found.sources:
         yield ""
         yield from _source(source)

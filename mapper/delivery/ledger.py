@@ -103,14 +103,34 @@ def reading(path: Path) -> sqlite3.Connection:
 
     raises  sqlite3.Error; ValueError for a database that is no journal
     """
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        return _reading(f"{path.resolve().as_uri()}?mode=ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+            raise
+    return _reading(f"{path.resolve().as_uri()}?mode=rw")  # a power cut left something half done: it is undone first
+
+
+def _reading(address: str) -> sqlite3.Connection:
+    database = sqlite3.connect(address, uri=True)
     with ExitStack() as unless_opened:
         unless_opened.callback(database.close)
         database.execute("PRAGMA trusted_schema = OFF")
+        database.execute("PRAGMA query_only = ON")
+        if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return _empty()  # the run that began it died before anything stood in it
         if not _is_ours(database):
             raise ValueError("no journal")
         database.create_function("sealed", -1, sealed, deterministic=True)
         unless_opened.pop_all()
+    return database
+
+
+def _empty() -> sqlite3.Connection:
+    """A journal in which nothing stands, in memory."""
+    database = sqlite3.connect(":memory:")
+    database.executescript("".join(map(_table, COLUMNS)))
+    database.create_function("sealed", -1, sealed, deterministic=True)
     return database
 
 
