@@ -121,6 +121,15 @@ def test_a_full_disk_is_said_and_no_bug(folder: Path) -> None:
     assert found.stderr == b"mapper: No space left on device\n"
 
 
+def test_a_report_that_cannot_be_written_is_said_with_its_name(folder: Path) -> None:
+    found = shell("mapper send -q m.yaml good.jsonl --dry-run --report /dev/full", folder)
+    assert found.returncode == 5
+    assert found.stderr.decode() == (
+        "mapper: the report cannot be written to /dev/full: No space left on device\n"
+        "  help: Make room, or name another file.\n"
+    )
+
+
 def test_closed_streams(folder: Path) -> None:
     found = shell("mapper map m.yaml good.jsonl >&-", folder)
     assert found.returncode == 2

@@ -151,6 +151,43 @@ def test_a_file_that_holds_no_letters(tmp_path: Path, compiled: Compile) -> None
     assert path.read_text() == json.dumps(lead(1)) + "\n"
 
 
+TORN = [
+    b'{"file":"records.jsonl","line":7,"off',
+    b'{"fi',
+    b"\0" * 700 + b'": [{"code": "missing"}], "record": {"id": "na\xc3',
+    b"\0" * 512,
+]
+
+
+@pytest.mark.parametrize("torn", TORN, ids=["begun", "hardly-begun", "zeros-and-an-end", "zeros"])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_what_a_run_that_died_left_of_a_letter_is_passed_over(
+    torn: bytes, is_first: bool, path: Path, compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """The next letter stands on a line of its own, and nobody takes the pieces for anything."""
+    whole = path.read_bytes()
+    path.write_bytes(torn if is_first else whole + torn)
+    source, server = tmp_path / "records.jsonl", answering(taken)
+    more: dict[str, Any] = {"to": server.url, "settings": SETTINGS, "now": NOW}
+    assert mapper.send(compiled(), source, dead_letters=path, **more).dead_letters_written == 4
+    places: list[int] = []
+    found = [letter.line for _, letter in open_letters(path, lambda line: places.append(line.number))]
+    assert found == ([6, 7, 8, 9] if is_first else [6, 7, 8, 9] * 2)
+    assert places == [1 if is_first else 5]
+    shown = run("dead-letters", "list", path, cwd=tmp_path)
+    assert f"Left out: line {places[0]} is what a run that died left of a letter" in shown.stderr.decode()
+    report = retry(compiled(FIXED), path, **more)
+    assert (report.ignored, report.events.sent) == ({"torn": 1}, 2 if is_first else 4)
+    assert [letter.line for _, letter in open_letters(path)][:2] == [8, 9]
+
+
+@pytest.mark.parametrize("text", [b"\x1f\x8b\x08\0\0\0\0\0", b"SQLite format 3\0\x10\0\1\1", b'{"type": "lead"}'])
+def test_no_other_file_is_taken_for_torn_letters(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(text)
+    with pytest.raises(DeliveryError, match="holds something else than dead letters"):
+        DeadLetters(tmp_path / "file").check()
+
+
 def test_a_record_that_was_not_kept(compiled: Compile, tmp_path: Path) -> None:
     path = tmp_path / "dead.jsonl"
     letter = {"file": "standard input", "line": 3, "offset": 0, "reasons": [{"code": "invalid", "event": "Lead"}]}

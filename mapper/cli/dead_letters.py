@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from ..delivery.metrics import write
 from ..delivery.retrying import open_letters, retry
 from ..events.program import load
 from ..events.results import general
+from ..records.source import Line
 from ..showing import visible
 from .live import progress
 from .main import coloured, say, tell, width
@@ -89,7 +90,9 @@ def command() -> None:
 def list_letters(letters: Path, form: str) -> int:
     """Group by reason."""
     now = int(time.time())
-    groups, count = _grouped(letter for _, letter in open_letters(letters))
+    torn: list[Line] = []
+    groups, count = _grouped(letter for _, letter in open_letters(letters, torn.append))
+    _say_torn(torn)
     if form == "json":
         click.echo(json.dumps({"letters": count, "reasons": [_plain(group, now) for group in groups]}, indent=2))
         return 0
@@ -114,8 +117,8 @@ def list_letters(letters: Path, form: str) -> int:
 @click.option("--show-values", is_flag=True, help="Show the records, too: they hold personal data.")
 def show(letters: Path, code: str | None, event: str | None, line: int | None, limit: int, show_values: bool) -> int:
     """Letter by letter."""
-    shown = more = 0
-    for stands, letter in open_letters(letters):
+    shown, more, torn = 0, 0, list[Line]()
+    for stands, letter in open_letters(letters, torn.append):
         if code is not None and all(reason["code"] != code for reason in letter.reasons):
             continue
         if (event is not None and event not in letter.events) or (line is not None and line != stands.number):
@@ -126,6 +129,7 @@ def show(letters: Path, code: str | None, event: str | None, line: int | None, l
         shown += 1
         for text in _told(letters, stands.number, letter, int(time.time()), values=show_values):
             tell(text)
+    _say_torn(torn)
     if more:
         say(f"{more:,} more: --limit {shown + more} shows all.")
     if not shown:
@@ -171,12 +175,20 @@ def retry_letters(
             **options,
         )
     if report is not None:
-        write(report, to_json(found.as_dict()) + "\n", 0o600)
+        write(report, to_json(found.as_dict()) + "\n", "report", 0o600)
     if plan and not quiet:
         tell(_planned(found.events.made, found.records.read, found.records.dead, found.records.ignored))
     if not quiet:
         say(summary(found, colour=coloured(sys.stderr), width=width(sys.stderr)))
     return found.exit_code
+
+
+def _say_torn(torn: Sequence[Line]) -> None:
+    """A run that is killed, or whose disk is full, leaves a part of a letter; the run that goes on writes it anew."""
+    if torn:
+        first = f"line {torn[0].number:,}"
+        which = f"{first} is" if len(torn) == 1 else f"{len(torn):,} lines, from {first} on, are"
+        say(f"Left out: {which} what a run that died left of a letter: the run that went on has written it anew.")
 
 
 def _planned(events: int, read: int, dead: int, ignored: int) -> str:

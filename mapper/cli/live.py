@@ -14,6 +14,7 @@ from typing import Any, Final
 from ..authoring.diagnostics import to_json
 from ..delivery.metrics import prometheus, write
 from ..delivery.report import Report, Tally
+from ..errors import DeliveryError
 
 _EVERY: Final = 5.0
 """Seconds between two versions of the file of metrics."""
@@ -84,8 +85,8 @@ class Metrics:
         moment = time.monotonic()
         if moment - self._written >= _EVERY:
             self._written = moment
-            with suppress(OSError):  # a disk that is full is said at the end; the run does not depend on it
-                write(self._path, prometheus(tally, self._destination, moment - self._started))
+            with suppress(DeliveryError):  # a disk that is full is said at the end; the run does not depend on it
+                write(self._path, prometheus(tally, self._destination, moment - self._started), "metrics")
 
     def finish(self, report: Report) -> None:
-        write(self._path, prometheus(report.tally, self._destination, report.seconds, report.exit_code))
+        write(self._path, prometheus(report.tally, self._destination, report.seconds, report.exit_code), "metrics")

@@ -208,7 +208,7 @@ def _send(
     if not quiet:
         say(summary(report, colour=coloured(sys.stderr), width=width(sys.stderr), mapping=mapping))
     if report_file is not None:  # after it was told: a disk that is full must not take the outcome with it
-        write(report_file, to_json(report.as_dict()) + "\n", 0o600)
+        write(report_file, to_json(report.as_dict()) + "\n", "report", 0o600)
     if counts is not None:
         counts.finish(report)
     return report.exit_code

@@ -22,6 +22,7 @@ _IGNORED: Final = {
     "rule": "ignored: by an 'ignore' rule",
     "no-event": "ignored: no event is meant for them",
     "consent": "ignored: consent was withheld",
+    "torn": "left out: what a run that died left of letters",
     "since": "left out: they happened before --since",
 }
 

@@ -2,7 +2,8 @@
 
 One JSON object a line: where the record stands, every reason why it was refused, and the record itself as it was
 read. The file holds personal data: only its owner may read it (mode 0600). It is made when there is something to
-write, and added to when it is there already.
+write, and added to when it is there already. What a run that died left of a letter is a line that is torn; nobody
+takes it for more: the run that went on wrote the letter anew.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -21,9 +22,11 @@ from ..events.results import Refusal
 from ..records.source import Line
 from ..showing import visible
 from .delivery import Item
-from .syncing import Syncer
+from .syncing import Syncer, sync_names
 
 _encode = msgspec.json.Encoder().encode
+_BEGINNING: Final = b'{"file":'
+_CONTROLS: Final = bytes(range(1, 0x20))
 
 
 class DeadLetters:
@@ -40,6 +43,7 @@ class DeadLetters:
         self._is_broken = False
         self._syncer: Syncer | None = None
         self._asked = self._brought = 0
+        self._is_named = False
 
     def check(self) -> None:
         """See that the file could be written, before anything is sent.
@@ -101,6 +105,8 @@ class DeadLetters:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(self.path, flags, 0o600)
         os.fchmod(descriptor, 0o600)
+        if _ends_within_a_line(self.path):
+            os.write(descriptor, b"\n")
         return os.fdopen(descriptor, "ab")
 
     def flush(self) -> None:
@@ -121,9 +127,18 @@ class DeadLetters:
             return self._asked
         self._brought = self.written
         if self._syncer is None:
-            self._syncer = Syncer(self._file.fileno)
+            self._syncer = Syncer(self._descriptor)
         self._asked = self._syncer.ask()
         return self._asked
+
+    def _descriptor(self) -> int:
+        """The open file; its name is on the disk."""
+        assert self._file is not None
+        assert self.path is not None
+        if not self._is_named:
+            sync_names(self.path.parent)
+            self._is_named = True
+        return self._file.fileno()
 
     def is_safe(self, number: int) -> bool:
         """Whether it has.
@@ -175,7 +190,26 @@ def _holds_letters(path: Path) -> bool:
             first = file.readline()
     except OSError:
         return True  # what is wrong with it is said when it is written
-    return not first.strip() or read_letter(first) is not None
+    return not first.strip() or read_letter(first) is not None or is_torn(first)
+
+
+def _ends_within_a_line(path: Path) -> bool:
+    """Whether the last run died, or its disk was full, before its last letter was written to its end."""
+    with path.open("rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
+
+
+def is_torn(data: bytes) -> bool:
+    """Whether a line that is no letter is what is left of one.
+
+    Its end was not written, or the power was cut while it was: then some of it may be zeros, which no text holds.
+    """
+    text = data.rstrip(b"\r\n")
+    is_piece = b"\0" in text and len(text.translate(None, _CONTROLS)) == len(text)
+    return is_piece or text.startswith(_BEGINNING) or _BEGINNING.startswith(text)
 
 
 def _reason(problem: Refusal) -> dict[str, str]:

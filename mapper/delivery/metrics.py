@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from ..errors import DeliveryError
 from .report import Tally, by_event
 
 _Labels = Mapping[str, str]
@@ -19,26 +21,38 @@ def prometheus(tally: Tally, destination: str, seconds: float, exit_code: int | 
     return "".join(f"{line}\n" for line in _lines(tally, destination, seconds, exit_code))
 
 
-def write(path: Path, text: str, mode: int = 0o644) -> None:
-    """Put a file in its place in one step: whoever reads it sees the old one or the new one.
+def write(path: Path, text: str, what: str, mode: int = 0o644) -> None:
+    """Put a file in its place in one step: whoever reads it sees the old one or the new one, also after a power cut.
 
     A link is replaced, never followed; what is no file, such as ``/dev/stdout``, is written to.
 
+    what    ``report`` or ``metrics``
     mode    who may read it
-    raises  OSError
+    raises  DeliveryError (exit code 5)
     """
-    if path.exists() and not path.is_file():
-        with path.open("w", encoding="utf-8") as there:
-            there.write(text)
-        return
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("w", encoding="utf-8") as there:
+                there.write(text)
+        else:
+            _replace(path, text, mode)
+    except OSError as error:
+        message = f"the {what} cannot be written to {path}: {error.strerror}"
+        raise DeliveryError(what, message, 5, "Make room, or name another file.") from None
+
+
+def _replace(path: Path, text: str, mode: int) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(text.encode("utf-8", "backslashreplace"))
+            file.flush()
+            os.fsync(file.fileno())  # else its name may be on the disk before it is
         temporary.replace(path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
 
 

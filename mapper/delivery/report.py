@@ -228,7 +228,7 @@ class Report:
     records, events   counts by fate
     by_event          events made, by name
     match_keys        event -> parameter about the person -> how many of these events carry it
-    ignored           records that were left out on purpose, by ``rule``, ``no-event``, ``consent``, ``since``
+    ignored           records that were left out on purpose, by ``rule``, ``no-event``, ``consent``, ``since``, ``torn``
     refused           why records gave no event, or lacked one: reason -> how often
     rejected          why the destination refused events
     warnings          values that were left out of events that were made

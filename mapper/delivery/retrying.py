@@ -6,7 +6,7 @@ nothing is sent twice; what is refused once more is written to its end, with tod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from ..errors import DeliveryError
 from ..events.program import Program
 from ..events.results import Refusal, Result
 from ..records.source import Line, inputs, lines
-from .dead_letters import DeadLetters, Letter, bytes_of, opened, read_letter
+from .dead_letters import DeadLetters, Letter, bytes_of, is_torn, opened, read_letter
 from .dispatch import Notify, Switch
 from .inspection import settled
 from .options import AsKeywords, Options
@@ -26,6 +26,7 @@ from .run import OnProgress, Run
 from .settings import Settings
 
 _NO_LETTER = Refusal("no-letter", "the line is no dead letter")
+_TORN = Result(reason="torn")
 _NO_RECORD = Refusal("no-record", "the record was not kept: it had come through a pipe, in a run that was killed")
 
 
@@ -46,9 +47,9 @@ class Retrying(Program):
         self, lines: Iterable[bytes | str], now: float | datetime | None = None, *, shift: int = 0
     ) -> Iterator[Result]:
         for line in lines:
-            letter = read_letter(line.encode() if isinstance(line, str) else line)
+            letter = read_letter(_as_bytes(line))
             if letter is None:
-                yield Result(problems=(_NO_LETTER,))
+                yield _TORN if is_torn(_as_bytes(line)) else Result(problems=(_NO_LETTER,))
             elif record := bytes_of(letter):
                 yield _narrowed(self._program.map(record, now, shift=shift), letter)
             else:
@@ -57,6 +58,10 @@ class Retrying(Program):
     def expires(self, line: bytes, events: Iterable[str]) -> int | None:
         letter = read_letter(line)
         return None if letter is None else self._program.expires(bytes_of(letter), events)
+
+
+def _as_bytes(line: bytes | str) -> bytes:
+    return line.encode() if isinstance(line, str) else line
 
 
 def _narrowed(result: Result, letter: Letter) -> Result:
@@ -75,9 +80,10 @@ def journal_of(letters: Path) -> Path:
     return letters.with_name(f"{letters.name}.journal")
 
 
-def open_letters(path: Path) -> Iterator[tuple[Line, Letter]]:
+def open_letters(path: Path, on_torn: Callable[[Line], None] = lambda line: None) -> Iterator[tuple[Line, Letter]]:
     """The letters of a file that have not been sent or replaced since, with the lines where they stand.
 
+    on_torn  called with each line that is only what a run that died left of a letter
     raises  DeliveryError if the file cannot be read, or if a line of it is no dead letter
     """
     [given] = inputs(path)
@@ -86,6 +92,9 @@ def open_letters(path: Path) -> Iterator[tuple[Line, Letter]]:
         if not line.data.strip() or (known is not None and known.is_done(line.offset)):
             continue
         letter = read_letter(line.data)
+        if letter is None and is_torn(line.data):
+            on_torn(line)
+            continue
         if letter is None:
             hint = "A file of dead letters is written by `mapper send` and `mapper map`."
             raise DeliveryError("no-letter", f"{path}:{line.number} is no dead letter", 2, hint)

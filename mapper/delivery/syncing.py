@@ -1,4 +1,4 @@
-"""Sees to it that what was written to a file reaches the disk, beside other work: that may take milliseconds."""
+"""Sees to it that what was written reaches the disk: beside other work, for that may take milliseconds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import errno
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+_NOT_FOR_FOLDERS: Final = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
 
 
 class Syncer:
@@ -80,3 +84,21 @@ class Syncer:
 
 def _sync(descriptor: int) -> None:
     getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
+def sync_names(folder: Path) -> None:
+    """See to it that the names in a folder reach the disk: without its name a new file is lost with all that is in it.
+
+    raises  OSError if the disk does not take them; not for a system that keeps names in another way
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders; and this one may be closed to readers
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_FOR_FOLDERS:
+            raise
+    finally:
+        os.close(descriptor)
