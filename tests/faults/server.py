@@ -21,11 +21,21 @@ from typing import Any
 Events = list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An event at its moment: ``read``, or stored and confirmed (``clear``) or not (``unclear``)."""
+
+    moment: float
+    id: str
+    how: str
+    data: bytes = b""
+
+
 @dataclass(slots=True)
 class Ledger:
     """What arrived. ``stored`` counts by event id; ``unclear`` are those that were stored without a clear answer.
 
-    ``seen`` are the ids of every request that was read, stored or not.
+    ``seen`` are the ids of every request that was read, stored or not. ``history`` tells it all in its order.
     """
 
     seen: set[str] = field(default_factory=set)
@@ -40,6 +50,7 @@ class Ledger:
     closed_from: float = 0.0
     closed_until: float = 0.0
     too_early: int = 0
+    history: list[Arrival] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,7 @@ class Exchange:
         ledger = self.server.ledger
         for event in self.events if events is None else events:
             key, data = str(event["event_id"]), json.dumps(event, sort_keys=True).encode()
+            ledger.history.append(Arrival(self.server.moment(), key, "clear" if clearly else "unclear", data))
             ledger.stored[key] += 1
             ledger.unclear[key] += not clearly
             ledger.conflicts += ledger.bytes_of.setdefault(key, data) != data
@@ -108,7 +120,10 @@ Behaviour = Callable[[Exchange], None]
 
 
 class Server:
-    """Answers each request as its behaviour says; ``before`` is asked before a request is read at all."""
+    """Answers each request as its behaviour says; ``before`` is asked before a request is read at all.
+
+    moment   a clock for the ledger's history, if it is to be another than the usual one
+    """
 
     def __init__(
         self,
@@ -120,6 +135,7 @@ class Server:
     ) -> None:
         self.behaviour, self.before, self.tls, self.keep = behaviour, before, tls, keep
         self.ledger = Ledger()
+        self.moment: Callable[[], float] = time.monotonic
         self.is_over = threading.Event()
         self._lock = threading.Lock()
         self._connections = 0
@@ -182,5 +198,7 @@ class Server:
             self.ledger.times.append(moment)
             self.ledger.too_early += self.ledger.closed_from < moment < self.ledger.closed_until
             events = json.loads(body)["data"]
-            self.ledger.seen.update(str(event["event_id"]) for event in events)
+            ids = [str(event["event_id"]) for event in events]
+            self.ledger.seen.update(ids)
+            self.ledger.history += [Arrival(self.moment(), one, "read") for one in ids]
             return Exchange(self.ledger.requests, events, connection, self)
