@@ -133,13 +133,13 @@ def test_no_link_leads_a_report_elsewhere(tmp_path: Path) -> None:
     victim.write_text("precious")
     (tmp_path / "report.json").symlink_to(victim)
     (tmp_path / f".report.json.{os.getpid()}").symlink_to(victim)
-    write(tmp_path / "report.json", "{}", 0o600)
+    write(tmp_path / "report.json", "{}", "report", 0o600)
     assert victim.read_text() == "precious"
     assert (tmp_path / "report.json").read_text() == "{}"
     assert not (tmp_path / "report.json").is_symlink()
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    write(tmp_path / "pipe", "{}")
+    write(tmp_path / "pipe", "{}", "report")
     assert os.read(reader, 10) == b"{}"
     os.close(reader)
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
@@ -236,7 +236,7 @@ def test_a_journal_whose_rows_make_no_sense_is_refused(
         for value in ODD_VALUES:
             journal.write_bytes(whole)
             with closing(sqlite3.connect(journal, isolation_level=None)) as database:
-                database.create_function("sealed", -1, ledger.sealed, deterministic=True)
+                ledger.seals(database)
                 with suppress(sqlite3.IntegrityError):  # of its own accord the database refuses some
                     database.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = 1", (value,))
                 database.execute(f"UPDATE {table} SET seal = sealed({', '.join(ledger.COLUMNS[table])})")

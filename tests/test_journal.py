@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 import random
 import signal
 import sqlite3
@@ -19,7 +21,7 @@ import pytest
 
 import mapper
 from mapper.delivery.journal import Journal, Stretch
-from mapper.delivery.ledger import sealed
+from mapper.delivery.ledger import seals
 from mapper.errors import DeliveryError
 
 from .answering import SETTINGS, Answering, lead, sums_hold, taken
@@ -168,7 +170,7 @@ def test_what_was_pending_is_sent_by_the_next_run(
     assert (stopped.exit_code, stopped.events.sent) == (4, 80)
     # the address is the journal's target, so the second server takes the first one's place
     database = sqlite3.connect(records.with_name("journal"))
-    database.create_function("sealed", -1, sealed)
+    seals(database)
     database.execute("UPDATE meta SET value = replace(value, ?, ?)", (first.url, second.url))
     database.execute("UPDATE meta SET seal = sealed(key, value)")
     database.commit()
@@ -338,6 +340,101 @@ def test_a_damaged_journal_is_right_or_refused(
             continue
         assert set(accepted(server)) == {f"id-{n}" for n in range(40, 60)}, f"byte {place}"
     assert 0 < refused < 150
+
+
+Resend = Callable[..., set[str] | None]
+
+DIES = """
+import os, sys
+from pathlib import Path
+import mapper
+from mapper.delivery.journal import Journal, Stretch
+source, target, settled = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+one = Journal(source.with_suffix(".journal"), mapping=mapper.load(sys.argv[4]).fingerprint, target=target)
+file, ends = one.progress(source).file, [0]
+for line in source.open("rb"):
+    ends.append(ends[-1] + len(line))
+one._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+for first in range(0, settled, 10):
+    stretch = Stretch(ends[first], ends[first + 10], 10)
+    one.begin(file, stretch)
+    one.settle(file, [stretch], source)
+os._exit(0)
+"""
+
+
+@pytest.fixture
+def left_behind(compiled: Compile, answering: Callable[..., Answering], tmp_path: Path) -> Resend:
+    """Two journals as runs leave them that die: with their changes in a log beside them. The first has settled 20 of 60
+    records, the other 40 of as many that are others.
+
+    Gives what sends the first file once its journal has been spoilt: the ids that arrive, or None if it is refused.
+    """
+    program, server = compiled(), answering(taken)
+    target = f"{server.url}/v25.0/123/events"
+    for name, settled in (("a", 20), ("b", 40)):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(json.dumps(lead(n, id=f"{name}-{n}")) + "\n" for n in range(60)))
+        arguments = [sys.executable, "-c", DIES, path, target, str(settled), tmp_path / "m.yaml"]
+        subprocess.run(arguments, check=True)
+    count = [0]
+
+    def send(**files: bytes) -> set[str] | None:
+        count[0] += 1
+        folder = tmp_path / str(count[0])
+        folder.mkdir()
+        for name, data in files.items():
+            (folder / name.replace("_", "-")).write_bytes(data)
+        server.requests.clear()
+        more: dict[str, Any] = {"settings": SETTINGS, "now": NOW, "batch_size": 10, "journal": folder / "journal"}
+        try:
+            report = mapper.send(program, tmp_path / "a.jsonl", to=server.url, **more)
+        except DeliveryError as error:
+            assert (error.exit_code, server.requests) == (5, [])  # noqa: PT017 - it may be right as well
+            return None
+        assert report.exit_code == 0
+        return set(accepted(server))
+
+    return send
+
+
+NEW = {f"a-{n}" for n in range(20, 60)}
+
+
+def test_a_log_of_changes_that_is_damaged_or_cut_off_costs_no_record(left_behind: Resend, tmp_path: Path) -> None:
+    """What it does not tell any more is sent again; nothing is passed over that was not settled."""
+    journal, log = (tmp_path / "a.journal").read_bytes(), (tmp_path / "a.journal-wal").read_bytes()
+    assert left_behind(journal=journal, journal_wal=log) == NEW
+    assert left_behind(journal=journal) == {f"a-{n}" for n in range(60)}
+    for size in range(0, len(log), 3 * 512):
+        found = left_behind(journal=journal, journal_wal=log[:size])
+        assert found is not None
+        assert found >= NEW
+    chance = random.Random(5)
+    for _ in range(30):
+        place, both = chance.randrange(len(journal) + len(log)), bytearray(journal + log)
+        both[place] ^= 1 << chance.randrange(8)
+        found = left_behind(journal=both[: len(journal)], journal_wal=both[len(journal) :])
+        assert found is None or found >= NEW, f"byte {place}"
+
+
+def test_the_files_of_two_journals_are_not_taken_for_one(left_behind: Resend, tmp_path: Path) -> None:
+    """All rows are whole; but what the other had settled is not what this one had."""
+    files = {path.name: path.read_bytes() for path in tmp_path.glob("?.journal*")}
+    assert left_behind(journal=files["a.journal"], journal_wal=files["b.journal-wal"]) is None
+    assert left_behind(journal=files["b.journal"], journal_wal=files["a.journal-wal"]) is None
+    assert left_behind(journal=files["b.journal"], journal_wal=files["b.journal-wal"]) == {f"a-{n}" for n in range(60)}
+
+
+def test_a_journal_where_no_lock_can_be_had_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(descriptor: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with pytest.raises(DeliveryError) as error:
+        Journal(tmp_path / "journal", mapping="m", target="t")
+    assert (error.value.code, error.value.exit_code) == ("journal", 5)
+    assert error.value.message == f"the journal {tmp_path}/journal cannot be locked: No locks available"
 
 
 def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(answering: Callable[..., Answering], tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from .recognising import START, Files, digest
 from .stretches import Kept, LeftOver, Progress, Repeated, Stretch
 from .syncing import Syncer
 
-_FORMAT: Final = "3"
+_FORMAT: Final = "4"
 _AHEAD: Final = 4
 """Stretches that are settled and have not reached the disk yet: so many come twice after a power cut."""
 
@@ -98,7 +98,7 @@ class Journal:
     def _belongs(self, mapping: str, target: str, window: int) -> None:
         said = {"format": _FORMAT, "mapping": mapping, "target": target, "window": str(window)}
         known = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
-        if not known:
+        if "format" not in known:
             with self._written("FULL"):
                 self._db.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", said.items())
             return

@@ -6,8 +6,10 @@ A database that somebody else has made, with other tables or with triggers of it
 from __future__ import annotations
 
 import hashlib
+import secrets
 import sqlite3
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,10 +91,9 @@ def opened(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA secure_delete = ON")
         database.execute(f"PRAGMA wal_autocheckpoint = {_PAGES}")
-        database.create_function("sealed", -1, sealed, deterministic=True)
         if not made:
-            tables = "".join(map(_table, COLUMNS))
-            database.executescript(f"BEGIN; PRAGMA application_id = {_APPLICATION}; {tables} COMMIT;")
+            database.executescript(f"BEGIN; PRAGMA application_id = {_APPLICATION}; {_made()} COMMIT;")
+        seals(database)
         database.executescript("".join(map(_triggers, COLUMNS)))
         unless_opened.pop_all()
     return database
@@ -121,7 +122,7 @@ def _reading(address: str) -> sqlite3.Connection:
             return _empty()  # the run that began it died before anything stood in it
         if not _is_ours(database):
             raise ValueError("no journal")
-        database.create_function("sealed", -1, sealed, deterministic=True)
+        seals(database)
         unless_opened.pop_all()
     return database
 
@@ -129,8 +130,8 @@ def _reading(address: str) -> sqlite3.Connection:
 def _empty() -> sqlite3.Connection:
     """A journal in which nothing stands, in memory."""
     database = sqlite3.connect(":memory:")
-    database.executescript("".join(map(_table, COLUMNS)))
-    database.create_function("sealed", -1, sealed, deterministic=True)
+    database.executescript(_made())
+    seals(database)
     return database
 
 
@@ -185,7 +186,24 @@ def _triggers(table: str) -> str:
     )
 
 
-def sealed(*values: Any) -> str:
+def _made() -> str:
+    """The statements that make the tables, and give the journal a number of its own."""
+    number = secrets.token_hex(8)
+    numbered = f"INSERT INTO meta (key, value, seal) VALUES ('id', '{number}', '{_sealed(number, 'id', number)}');"
+    return "".join(map(_table, COLUMNS)) + numbered
+
+
+def seals(database: sqlite3.Connection) -> None:
+    """Let a database seal its rows, and see whether they are sealed.
+
+    With the journal's own number: where the files of two journals were mixed up, the rows of one are no rows of the
+    other, although all of them are whole.
+    """
+    found = database.execute("SELECT value FROM meta WHERE key = 'id'").fetchone()
+    database.create_function("sealed", -1, partial(_sealed, found and found[0]), deterministic=True)
+
+
+def _sealed(*values: Any) -> str:
     return hashlib.blake2b(repr(values).encode(), digest_size=8).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from contextlib import ExitStack, suppress
@@ -56,9 +57,14 @@ class Locked:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except ImportError:  # no such locks on Windows; SQLite's own still hold for every change
             return lock
-        except OSError:
+        except OSError as error:
             os.close(lock)
-            raise DeliveryError("journal-in-use", f"another run holds the journal {self.path}", 5) from None
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise DeliveryError("journal-in-use", f"another run holds the journal {self.path}", 5) from None
+            message = f"the journal {self.path} cannot be locked: {error.strerror}"
+            raise DeliveryError(
+                "journal", message, 5, "Name another with --journal, on a disk of this machine."
+            ) from None
         return lock
 
     def _private(self, path: Path) -> int:
