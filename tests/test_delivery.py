@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mapper.delivery.delivery import Item, Origin, Outcome, Policy, Send, deliver
+from mapper.delivery.delivery import Policy, Send, deliver
+from mapper.delivery.items import Item, Origin, Outcome
 from mapper.destinations.answers import Answer
 from mapper.destinations.destination import load_destination
 from mapper.documents import document

@@ -14,8 +14,8 @@ from typing import Any, Final
 import click
 
 from ..authoring.diagnostics import to_json
-from ..delivery.delivery import PATIENCE
 from ..delivery.dispatch import CONCURRENCY, GRACE, Notify, Switch
+from ..delivery.items import PATIENCE
 from ..delivery.metrics import write
 from ..delivery.pipeline import send
 from ..delivery.report import Tally

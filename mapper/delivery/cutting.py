@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ..events.results import Refusal
 from ..records.blocks import Mapped
 from ..records.source import Block, Line
-from .delivery import Item, Origin
+from .items import Item, Origin
 from .job import Job
 
 

@@ -21,7 +21,7 @@ from ..errors import DeliveryError
 from ..events.results import Refusal
 from ..records.source import Line
 from ..showing import visible
-from .delivery import Item
+from .items import Item
 from .syncing import Syncer, sync_names
 
 _encode = msgspec.json.Encoder().encode

@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from ..destinations.answers import Answer
 from ..destinations.rendering import Rendering
-from .delivery import INTERRUPTED, PATIENCE, PENDING_PERSON, WINDOW, Item, Outcome, Policy, Send, deliver
+from .delivery import Policy, Send, deliver
+from .items import INTERRUPTED, PATIENCE, PENDING_PERSON, WINDOW, Item, Outcome
 
 CONCURRENCY: Final = 4
 GRACE: Final = 10.0

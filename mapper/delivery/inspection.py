@@ -17,7 +17,7 @@ from typing import Literal
 
 from ..errors import DeliveryError
 from . import ledger
-from .delivery import WINDOW
+from .items import WINDOW
 from .journal import Journal
 from .locking import Locked, broken
 from .recognising import Files

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..destinations.answers import Answer
 from ..events.results import Refusal
 from ..records.source import Line
-from .delivery import Item, Outcome
+from .items import Item, Outcome
 from .stretches import Repeated, Stretch
 
 

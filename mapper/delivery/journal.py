@@ -26,7 +26,7 @@ from typing import Any, Final, TypeVar
 from ..errors import DeliveryError
 from ..showing import visible
 from . import ledger
-from .delivery import DECIDED, WINDOW
+from .items import DECIDED, WINDOW
 from .locking import Locked, broken
 from .recognising import START, Files, digest
 from .stretches import Kept, LeftOver, Progress, Repeated, Stretch

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypedDict
 
-from .delivery import PATIENCE
 from .dispatch import CONCURRENCY, Notify
+from .items import PATIENCE
 from .transport import DEADLINE, Client
 
 OnUnclear = Literal["resend", "hold"]

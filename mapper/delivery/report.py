@@ -22,7 +22,7 @@ from ..events.program import Program
 from ..events.results import Dropped, Event, Refusal, Result, general
 from ..records.blocks import Mapped
 from .dead_letters import DeadLetters
-from .delivery import Item, Outcome
+from .items import Item, Outcome
 
 _MOST_NAMED: Final = 1_000
 _decode = msgspec.json.Decoder().decode

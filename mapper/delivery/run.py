@@ -24,8 +24,8 @@ from ..records.source import STDIN, Block, Input, Line
 from ..records.workers import Workers
 from .cutting import cut
 from .dead_letters import DeadLetters
-from .delivery import INTERRUPTED, PENDING_PERSON, Item, Origin, Outcome
 from .dispatch import GRACE, Dispatcher, Notify, Switch
+from .items import INTERRUPTED, PENDING_PERSON, Item, Origin, Outcome
 from .job import Job
 from .journal import Journal
 from .options import Options, window

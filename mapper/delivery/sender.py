@@ -29,8 +29,8 @@ from ..events.results import Result
 from ..records.source import Line
 from . import report as reports
 from .dead_letters import DeadLetters, as_bytes
-from .delivery import INTERNAL, INTERRUPTED, PENDING_LATER, Item, Origin, Outcome, Stop
 from .dispatch import CONCURRENCY, GRACE, Dispatcher, Notify, Switch
+from .items import INTERNAL, INTERRUPTED, PENDING_LATER, Item, Origin, Outcome, Stop
 from .journal import Journal
 from .options import OnUnclear, window
 from .receipts import Receipt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..records.source import Block
-from .delivery import Item
+from .items import Item
 
 
 @dataclass(frozen=True, slots=True)

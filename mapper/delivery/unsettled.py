@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from .delivery import Item, Outcome
+from .items import Item, Outcome
 from .receipts import Receipt
 from .stretches import Stretch
 
