@@ -117,7 +117,7 @@ def test_files_of_ours_are_for_their_owner(answering: Callable[..., Answering], 
     assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o600}
 
 
-@pytest.mark.parametrize("link", ["j", "j.lock", "j-wal", "j-shm"])
+@pytest.mark.parametrize("link", ["j", "j.lock", "j-journal", "j-wal", "j-shm"])
 def test_no_link_leads_the_journal_elsewhere(link: str, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")

@@ -308,6 +308,27 @@ def test_a_journal_with_a_change_that_was_half_done_can_be_looked_into(tmp_path:
     assert command("journal", "show", path, cwd=tmp_path).stdout.startswith(f"{path}: events for t\n".encode())
 
 
+BEGINS = """
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA cache_size = 1")
+database.execute("BEGIN")
+database.execute("CREATE TABLE t (x)")
+for number in range(2000):
+    database.execute("INSERT INTO t VALUES (?)", ("x" * 100,))
+os._exit(0)
+"""
+
+
+def test_a_journal_whose_making_was_cut_short_is_made_anew(tmp_path: Path) -> None:
+    """Its first page may be anything then: it is no file that somebody has named by mistake."""
+    path = tmp_path / "journal"
+    subprocess.run([sys.executable, "-c", BEGINS, path], check=True)
+    path.write_bytes(b"\x8f" * 512 + path.read_bytes()[512:])
+    with Journal(path, mapping="m", target="t") as one:
+        assert one.left_over() == []
+
+
 def test_a_journal_in_which_nothing_stands_yet(tmp_path: Path) -> None:
     (tmp_path / "journal").touch()
     found = command("journal", "show", "journal", cwd=tmp_path)

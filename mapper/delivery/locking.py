@@ -35,9 +35,12 @@ class Locked:
             unless_opened.pop_all()
 
     def _refuse_what_is_none(self) -> None:
-        """Leave a file as it is that was named by mistake: SQLite takes one of a single byte for an empty database."""
+        """Leave a file as it is that was named by mistake: SQLite takes one of a single byte for an empty database.
+
+        Unless it was being changed when the power was cut, which may leave anything: SQLite undoes that.
+        """
         try:
-            if self.path.is_symlink() or not self.path.is_file():
+            if self.path.is_symlink() or not self.path.is_file() or self._beside("-journal").exists():
                 return
             with self.path.open("rb") as file:
                 start = file.read(len(_START))
@@ -50,7 +53,7 @@ class Locked:
         return DeliveryError("journal", f"{self.path} is no journal, or not of this version", 5, _ANOTHER)
 
     def _locked(self) -> int:
-        lock = self._private(self.path.with_name(f"{self.path.name}.lock"))
+        lock = self._private(self._beside(".lock"))
         try:
             import fcntl
 
@@ -67,6 +70,9 @@ class Locked:
             ) from None
         return lock
 
+    def _beside(self, part: str) -> Path:
+        return self.path.with_name(f"{self.path.name}{part}")
+
     def _private(self, path: Path) -> int:
         """A file that only its owner may read, made if it is not there. Nobody leads us elsewhere with a link."""
         try:
@@ -82,8 +88,8 @@ class Locked:
 
     def _opened(self) -> sqlite3.Connection:
         os.close(self._private(self.path))
-        for part in ("-wal", "-shm"):
-            if self.path.with_name(f"{self.path.name}{part}").is_symlink():
+        for part in ("-journal", "-wal", "-shm"):
+            if self._beside(part).is_symlink():
                 raise self._unopened(f"{self.path.name}{part} is a link")
         try:
             database = ledger.opened(self.path)
@@ -104,7 +110,7 @@ class Locked:
         raises  OSError
         """
         if self._log is None:
-            self._log = os.open(self.path.with_name(f"{self.path.name}-wal"), os.O_RDWR)
+            self._log = os.open(self._beside("-wal"), os.O_RDWR)
         return self._log
 
     def close(self) -> None:
