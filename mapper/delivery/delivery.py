@@ -13,7 +13,7 @@ drives it has the client and the clock; a test drives it with a table. Promises 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -257,6 +257,7 @@ class _Delivery:
                  was nothing left to send
         """
         tries = 0
+        came: Counter[tuple[str, str]] = Counter()  # how often each answer did
         while True:
             items = self._fresh(items)
             if not items or self.outcome.stop is not None:
@@ -274,7 +275,9 @@ class _Delivery:
             tries += 1
             self._note(items, answer)
             meaning = answer.meaning
-            if meaning in ("retry", "throttled") and answer.tries is not None and tries > answer.tries:
+            same = answer.reason, answer.code
+            came[same] += 1
+            if meaning in ("retry", "throttled") and answer.tries is not None and came[same] > answer.tries:
                 meaning = answer.then
             if meaning == "accepted":
                 return items, answer
