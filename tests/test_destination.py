@@ -163,7 +163,7 @@ def test_ages_and_the_last_moment() -> None:
         "original_event_data": {"event_time": 400_000},
     }
     assert meta.expires(appended) == 400_000 + 48 * 3600
-    assert (meta.margin, meta.future) == (60, 60)
+    assert (meta.margin, meta.future) == (300, 60)
 
 
 def test_roles_limits_and_the_envelope() -> None:

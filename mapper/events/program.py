@@ -314,7 +314,8 @@ class Program:
             expires = destination.expires(event)
         if expires is not None and now > expires - destination.margin:
             days = (destination.max_age(event) or 0) // 86400
-            made.refused(transform, "too-old", f"{roles.time} is more than {days} days ago", roles.time)
+            how = "more than" if now > expires else "almost"
+            made.refused(transform, "too-old", f"{roles.time} is {how} {days} days ago", roles.time)
             return
         encoded = self._encoded(transform, event, made)
         if encoded is None:
