@@ -5,11 +5,13 @@ from __future__ import annotations
 import ssl
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mapper
 from mapper.delivery.report import Report
@@ -17,6 +19,9 @@ from mapper.delivery.report import Report
 from ..answering import SETTINGS, lead
 from .scenarios import ALL, Scenario
 from .server import Ledger, Server
+
+if TYPE_CHECKING:
+    import trustme
 
 MAPPING = """\
 version: 1
@@ -31,8 +36,6 @@ events:
       event_source_url: "{{ url }}"
       user_data: {em: "{{ email }}", client_user_agent: "{{ agent }}", client_ip_address: "{{ ip }}"}
 """
-WEEK = 7 * 86_400
-
 Client = Callable[..., Report]
 """``mapper.send``, or something that claims to be as good."""
 
@@ -46,22 +49,34 @@ def _program() -> mapper.Program:
 
 
 @lru_cache
-def _certificate() -> ssl.SSLContext:
+def _authority() -> trustme.CA:
+    import trustme
+
+    return trustme.CA()
+
+
+@lru_cache
+def _certificate(kind: str) -> ssl.SSLContext:
+    """What a server shows of itself; all but the ``unknown`` kind is signed by an authority that is trusted."""
     import trustme
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    yesterday = datetime.now(tz=UTC) - timedelta(days=1)
+    authority = trustme.CA() if kind == "unknown" else _authority()
+    name = "other.example" if kind == "other-host" else "127.0.0.1"
+    authority.issue_cert(name, not_after=yesterday if kind == "expired" else None).configure_cert(context)
+    if kind == "old":
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     return context
 
 
 def records(scenario: Scenario) -> list[dict[str, Any]]:
     now = int(time.time())
-    found = [lead(number, at=now - 60) for number in range(scenario.count)]
-    for number in scenario.old:
-        found[number]["at"] = now - WEEK - 86_400
-    for number in scenario.aging:
-        found[number]["at"] = now - WEEK + 63  # the margin is a minute, so two seconds are left
-    return found
+    ages = scenario.ages
+    return [lead(number, at=int(now - ages.get(number, 60)), **scenario.changes) for number in range(scenario.count)]
 
 
 def run(scenario: Scenario, client: Client = mapper.send) -> list[str]:
@@ -69,6 +84,10 @@ def run(scenario: Scenario, client: Client = mapper.send) -> list[str]:
     more: dict[str, Any] = {"batch_size": 50, "timeout": 10.0, **scenario.options}
     with serving(scenario) as server, tempfile.TemporaryDirectory() as folder:
         url = scenario.url or server.url
+        if scenario.tls:
+            authority = Path(folder) / "authority.pem"
+            _authority().cert_pem.write_to_path(str(authority))
+            more["ca_file"] = authority
         url = server.url.replace("http:", "https:") if url == "https" else url
         started = time.monotonic()
         report = client(
@@ -87,7 +106,7 @@ def run(scenario: Scenario, client: Client = mapper.send) -> list[str]:
 @contextmanager
 def serving(scenario: Scenario) -> Any:
     before = scenario.before or (lambda number, connection: False)
-    tls = _certificate() if scenario.tls else None
+    tls = _certificate(scenario.tls) if scenario.tls else None
     server = Server(scenario.make(), before=before, tls=tls, keep=scenario.keep)
     try:
         yield server
@@ -98,7 +117,7 @@ def serving(scenario: Scenario) -> Any:
 def judge(scenario: Scenario, report: Report, ledger: Ledger, seconds: float, letters: str) -> Any:
     """The laws, and what the scenario expects of its own."""
     events, stored = report.events, ledger.stored
-    made = scenario.count - len(scenario.old)
+    made = scenario.count - len(scenario.unmapped)
     sent = made if scenario.sent == ALL else scenario.sent
     twice = sum(stored.values()) - len(stored)
     wanted = {None: twice, ALL: made}.get(scenario.twice, scenario.twice)
@@ -128,8 +147,11 @@ def judge(scenario: Scenario, report: Report, ledger: Ledger, seconds: float, le
         yield f"{ledger.elsewhere} requests went elsewhere"
     if ledger.too_early:
         yield f"{ledger.too_early} requests came before the time that was asked for"
-    if scenario.requests is not None and ledger.requests != scenario.requests:
+    requests = range(scenario.requests, scenario.requests + 1) if type(scenario.requests) is int else scenario.requests
+    if requests is not None and ledger.requests not in requests:
         yield f"{ledger.requests} requests, not {scenario.requests}"
+    if ledger.refused > scenario.refused * ledger.requests:
+        yield f"{ledger.refused} of {ledger.requests} requests were refused"
     rejected = {f"id-{number}" for number in scenario.rejected}
     if events.rejected != len(rejected) or {one for one in rejected if f'"{one}"' not in letters}:
         yield f"{events.rejected} events were rejected, not {len(rejected)}"

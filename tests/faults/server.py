@@ -16,9 +16,11 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 Events = list[dict[str, Any]]
+WEEK: Final = 7 * 86_400
+"""Seconds for which an event is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Ledger:
     times: list[float] = field(default_factory=list)
     elsewhere: int = 0
     written: int = 0
+    refused: int = 0
     closed_from: float = 0.0
     closed_until: float = 0.0
     too_early: int = 0
@@ -73,6 +76,7 @@ class Exchange:
             ledger.conflicts += ledger.bytes_of.setdefault(key, data) != data
 
     def answer(self, status: int, body: Any, headers: str = "", *, length: int | None = None) -> None:
+        self.server.ledger.refused += status >= 400
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         size = len(data) if length is None else length
         head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n{headers}\r\n"
