@@ -1,4 +1,5 @@
 """``python -m tests.fuzz [PAIRS] [SEED]``: expressions and records at random, a million pairs unless told.
+``python -m tests.fuzz lines|answers [SECONDS] [SEED]``: lines, or answers, as an attacker would make them.
 
 Each expression is compiled for projected and for full decoding and run on twenty records both ways: nothing but
 problems and record errors may come of it, the same ones from both, and every value must be the same.
@@ -7,15 +8,23 @@ problems and record errors may come of it, the same ones from both, and every va
 from __future__ import annotations
 
 import random
+import resource
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from .evaluation import Compiled, Refused
 from .grammar import ASKED, CALLS, KEYS, LITERALS, OPERATORS, PATHS, SHAPES, TEXTS
+from .hostile import exchanges, lines, meanings
 from .test_expression import agree, assert_closed
 
 RECORDS = 20
+_SERVERS = 16
 
 
 def expression(make: random.Random, depth: int) -> str:
@@ -71,9 +80,35 @@ def pairs(count: int, seed: int) -> tuple[int, int]:
     return compiled, refused
 
 
+def at_once(seconds: float, seed: int) -> Counter[str]:
+    """Exchanges with several hostile servers, most of which keep one waiting."""
+    with ThreadPoolExecutor(_SERVERS) as pool:
+        found = pool.map(lambda number: exchanges(seconds, _SERVERS * seed + number), range(_SERVERS))
+        return sum(found, Counter[str]())
+
+
+def hostile(what: str, seconds: float, seed: int) -> None:
+    """Lines or answers for so many seconds; prints what came of them."""
+    with TemporaryDirectory() as folder:
+        trials: dict[str, list[Callable[[], Counter[str]]]] = {
+            "lines": [lambda: lines(Path(folder), seconds, seed)],
+            "answers": [lambda: meanings(seconds / 2, seed), lambda: at_once(seconds / 2, seed)],
+        }
+        for trial in trials[what]:
+            found = trial()
+            said = ", ".join(f"{count:,} {name}" for name, count in found.most_common())
+            print(f"{found.total():,} {what}, seed {seed}: {said}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"at most {peak:.0f} MB")
+
+
 if __name__ == "__main__":
-    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    chosen, *numbers = sys.argv[1:] if sys.argv[1:2] in (["lines"], ["answers"]) else ["", *sys.argv[1:]]
+    seed = int(numbers[1]) if len(numbers) > 1 else 1
+    if chosen:
+        hostile(chosen, float(numbers[0]) if numbers else 60, seed)
+        sys.exit()
+    wanted = int(numbers[0]) if numbers else 1_000_000
     started = time.perf_counter()
     ran, not_compiled = pairs(wanted, seed)
     took = time.perf_counter() - started

@@ -24,6 +24,7 @@ from ..destinations.cleaning import CODES
 from ..destinations.destination import Field
 from ..errors import RecordError, Span
 from ..language.values import is_empty
+from .making import whole
 from .program import Program
 from .results import Result
 from .stepping import Decision, Held, Step, Stepper, View, kind
@@ -128,7 +129,9 @@ def explain(
     result = program.map(record, now, shift=shift)
     if any(not problem.event and problem.span is None for problem in result.problems):
         return Explanation(result)
-    plain = record if isinstance(record, dict) else msgspec.json.decode(record)
+    plain = record if isinstance(record, dict) else whole(record)
+    if plain is None:
+        return Explanation(result)
     return _Explainer(program, Stepper(program.spec, plain, now, shift), event).explanation(result)
 
 

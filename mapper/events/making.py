@@ -15,7 +15,7 @@ from ..language.values import Context
 from .refusal import place_of
 from .results import Dropped, Event, Refusal
 
-__all__ = ["Made"]
+__all__ = ["Made", "whole"]
 
 _decode = msgspec.json.Decoder().decode
 
@@ -48,14 +48,14 @@ class Made:
 
     def incomplete(self, transform: Transform, missing: list[int]) -> None:
         """The requirements that came out empty, with the paths of the record that were."""
-        record = _decode(self.line)
+        record = whole(self.line)
         unusable = {path: code for code, path in self.context.warnings if code in CODES}  # not the rules
         lacked = [transform.requirements[index] for index in missing]
         for asked in lacked:
             if any(other.parameter.startswith(f"{asked.parameter}.") for other in lacked):
                 continue  # an object without one of its parameters: said of that one
             paths = asked.paths or transform.paths_below(asked.parameter)
-            code, empty = "missing", tuple(label(path) for path in paths if not reads(record, path))
+            code, empty = "missing", tuple(label(path) for path in paths if record and not reads(record, path))
             within = [path for path in unusable if path.startswith(f"{asked.parameter}.")]
             if asked.parameter in unusable:
                 code = unusable[asked.parameter]
@@ -69,6 +69,15 @@ class Made:
             else:
                 message = f"{asked.parameter} is required and came out empty"
             self.problems.append(Refusal(code, message, transform.key, asked.parameter, asked.span, empty))
+
+
+def whole(line: bytes | str) -> Any:
+    """A record with what the mapping does not read; None if there is something in that that nobody can decode, such as
+    a number of 5,000 digits: mapping it cost nothing, so telling of it must not either."""
+    try:
+        return _decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def _listed(names: Sequence[str], most: int = 8) -> str:

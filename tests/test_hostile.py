@@ -1,0 +1,41 @@
+"""Some seconds of what ``python -m tests.fuzz lines`` and ``answers`` try for as long as one likes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import mapper
+from mapper.events.explain import explain
+
+from .answering import NOW, lead
+from .hostile import exchanges, lines, meanings
+
+
+def test_no_line_breaks_anything(tmp_path: Path) -> None:
+    found = lines(tmp_path, 2.5, 7)
+    assert {"mapped", "dead", "ignored: no-event"} <= found.keys()
+
+
+def test_every_answer_means_something() -> None:
+    found = meanings(1.5, 7)
+    assert found.keys() == {"accepted", "refused", "too-large", "retry", "throttled", "stop"}
+
+
+def test_no_server_holds_up_or_deceives() -> None:
+    assert exchanges(3.0, 7).total() > 5
+
+
+@pytest.mark.parametrize("odd", ["1" * 5000, "[" * 900 + "]" * 900, "[" * 985 + "]" * 985, "1e-400"])
+def test_what_is_not_read_does_not_matter_when_something_is_missing(
+    odd: str, compiled: Callable[..., mapper.Program]
+) -> None:
+    """What a refused record lacks is looked up in all of it: a part that nobody could decode must not end the run."""
+    line = f'{json.dumps(lead(1, email=None))[:-1]}, "unread": {odd}}}'.encode()
+    program = compiled()
+    result = program.map(line, NOW)
+    assert [problem.code for problem in result.problems] in (["missing"], ["not-json"])
+    assert explain(program, line, NOW).result.problems == result.problems
