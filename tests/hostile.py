@@ -228,7 +228,7 @@ def script(make: random.Random) -> Script:
     if kind == 2:
         return [b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n", *([b"a" * 65_536] * 40)]
     if kind == 3:
-        pieces = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:7], body[7:]) if part)
+        pieces = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:1], body[1:]) if part)
         return [mutilated(make, b"\r\n".join([*head, b"Transfer-Encoding: chunked", b"", pieces + b"0\r\n\r\n"]))]
     if kind == 4:
         return [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n", *([b"X: y\r\n" * 1000] * 30)]

@@ -31,7 +31,7 @@ from mapper.delivery.metrics import write
 from mapper.delivery.stretches import Kept, Repeated, Stretch
 from mapper.errors import DeliveryError
 
-from .answering import NOW, SETTINGS, Answering, lead, taken
+from .answering import NOW, PATIENCE, SETTINGS, Answering, lead, taken
 from .command import run
 from .conftest import SMALL
 
@@ -373,6 +373,28 @@ def long_records(folder: Path, count: int, size: int) -> None:
     with (folder / "r.jsonl").open("w") as file:
         for number in range(count):
             file.write(json.dumps(lead(number, at=int(time.time()) - 60, pad="x" * size)) + "\n")
+
+
+@pytest.mark.parametrize("value", ["[]", "{}", "1000", '{"a":1}'])
+def test_a_line_of_nothing_but_values_takes_neither_memory_nor_time(
+    value: str, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    """A line of 10 MB in the field that the mapping reads would be millions of objects."""
+    server = answering(taken)
+    (tmp_path / "m.yaml").write_text(SMALL)
+    crowd = f"[{','.join([value] * (9_900_000 // (len(value) + 1)))}]"
+    line = fresh(1, email="@@").replace('"@@"', crowd)
+    (tmp_path / "r.jsonl").write_text(line + fresh(1) + line)
+    environ = {**os.environ, "META_PIXEL_ID": "123", "META_ACCESS_TOKEN": TOKEN}
+    command = [sys.executable, "-m", "mapper", "send", "m.yaml", "r.jsonl", "--to", server.url, "--workers", "1"]
+    started = time.monotonic()
+    code, said, peak = measured(command, tmp_path, environ)
+    assert code == 1, said
+    assert "the line holds more than 200,000 values" in said
+    assert sum(map(len, server.requests)) == 1
+    assert peak < 150_000_000
+    assert time.monotonic() - started < PATIENCE
+    assert len((tmp_path / "m.dead.jsonl").read_bytes()) > 2 * len(crowd)
 
 
 @pytest.mark.parametrize("way", ["file", "limit", "pipe"])

@@ -25,6 +25,8 @@ from .items import Item
 from .syncing import Syncer, sync_names
 
 _encode = msgspec.json.Encoder().encode
+_skim = msgspec.json.Decoder(msgspec.Raw).decode
+"""Sees that something is JSON, without making objects of it."""
 _BEGINNING: Final = b'{"file":'
 _CONTROLS: Final = bytes(range(1, 0x20))
 
@@ -291,11 +293,11 @@ def _kept(data: bytes) -> dict[str, Any]:
     if not data:  # it came through a pipe in an earlier run
         return {}
     try:
-        msgspec.json.decode(data)
-        return {"record": msgspec.Raw(data)}
-    except (msgspec.DecodeError, RecursionError, ValueError):
-        pass
-    try:
-        return {"text": data.decode()}
+        text = data.decode()
     except UnicodeDecodeError:
         return {"bytes": data.hex()}
+    try:
+        _skim(data)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return {"text": text}
+    return {"record": msgspec.Raw(data)}

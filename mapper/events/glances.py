@@ -21,7 +21,7 @@ from ..language.effort import renew
 from ..language.scope import MISSING, Access
 from ..language.values import Context, Undecided
 from ..language.walking import within
-from .results import BY_CONSENT, BY_RULE, NO_EVENT, Result
+from .results import BY_CONSENT, BY_RULE, NO_EVENT, Result, is_crowded
 
 __all__ = ["Glance", "Times", "compile_glance", "compile_times"]
 
@@ -99,6 +99,8 @@ def _glance(projection: Projection, gate: Callable[..., int] | None, matches: Ca
 
     def glance(line: bytes, context: Context) -> Result | None:
         renew()
+        if is_crowded(line):  # said where the others are said
+            return None
         try:
             if not line.isascii():
                 line.decode()

@@ -32,7 +32,19 @@ from ..language.values import Context, Undecided
 from .glances import Glance, Times, compile_glance, compile_times
 from .making import Made
 from .matching import MatchKeys
-from .results import BY_CONSENT, BY_RULE, NO_EVENT, NOT_AN_OBJECT, Dropped, Event, Replay, Result, unreadable
+from .results import (
+    BY_CONSENT,
+    BY_RULE,
+    CROWDED,
+    NO_EVENT,
+    NOT_AN_OBJECT,
+    Dropped,
+    Event,
+    Replay,
+    Result,
+    is_crowded,
+    unreadable,
+)
 from .writing import ShortWay, compile_short_way
 
 _encode = msgspec.json.Encoder().encode
@@ -136,6 +148,8 @@ class Program:
         times = self._times
         wanted = {transform.key: transform for transform in self._transforms if transform.key in set(events)}
         found: list[int] = []
+        if is_crowded(line):
+            return None
         try:
             data = times.projection.decoder.decode(line)
             for key, transform in wanted.items():
@@ -236,6 +250,8 @@ class Program:
             line = record if type(record) is bytes else _as_line(record)
             if not line.isascii():
                 line.decode()
+            if is_crowded(line):
+                return Result(problems=(CROWDED,))
             data = self._decode(line)
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             return Result(problems=(unreadable(record, error),))

@@ -105,6 +105,7 @@ REFUSALS: Final = {
     "not-utf-8": "The line is no UTF-8.",
     "not-an-object": "The line is JSON, but no object.",
     "too-long": "The line is too long to be a record.",
+    "too-many-values": "The line holds more values than a record may have.",
 }
 """Why records are refused, beside what expressions, cleaning and the destination's rules say, as codes."""
 
@@ -126,6 +127,18 @@ class Replay:
 
 
 NOT_AN_OBJECT = Refusal("not-an-object", "the line is JSON, but no object: a record is written in { }")
+
+
+MOST_VALUES: Final = 200_000
+CROWDED = Refusal("too-many-values", f"the line holds more than {MOST_VALUES:,} values")
+
+
+def is_crowded(line: bytes) -> bool:
+    """Whether a line holds more values than a record may have, by the commas between them: ``[],[],[],…``.
+
+    Each would be an object of its own, so that a line of 10 MiB would take hundreds of megabytes, and seconds.
+    """
+    return len(line) > MOST_VALUES and line.count(b",") > MOST_VALUES
 
 
 def unreadable(record: Any, error: Exception) -> Refusal:
