@@ -37,10 +37,12 @@ class Locked:
     def _refuse_what_is_none(self) -> None:
         """Leave a file as it is that was named by mistake: SQLite takes one of a single byte for an empty database.
 
-        Unless it was being changed when the power was cut, which may leave anything: SQLite undoes that.
+        Unless it was being changed when the power was cut, which may leave anything: SQLite undoes or finishes that.
         """
+        if any(self._beside(part).exists() for part in ("-journal", "-wal")):
+            return
         try:
-            if self.path.is_symlink() or not self.path.is_file() or self._beside("-journal").exists():
+            if self.path.is_symlink() or not self.path.is_file():
                 return
             with self.path.open("rb") as file:
                 start = file.read(len(_START))

@@ -14,8 +14,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -68,6 +70,11 @@ class Ended:
     code: int
     operations: int
     said: str
+
+    def safe(self, moment: float) -> set[int]:
+        """Which records a ``sender`` had called safe when the log was no longer than that."""
+        told = [json.loads(line) for line in self.said.splitlines() if line.startswith('{"event": "safe"')]
+        return {number for one in told if one["at"] <= moment for number in one["records"]}
 
     @property
     def sent(self) -> int:
@@ -170,7 +177,7 @@ def _child(order: dict[str, Any], out: int) -> None:
         raise OSError("the log cannot be written")
     code: Any = 70
     try:
-        ours = {"sqlite": _sqlite, "retry": _retry}.get(order["arguments"][0])
+        ours = {"sqlite": _sqlite, "retry": _retry, "sender": _hand_over}.get(order["arguments"][0])
         if ours is not None:
             ours(*order["arguments"][1:])
         sys.argv = ["mapper", *order["arguments"]]
@@ -206,6 +213,33 @@ def _retry(mapping: str, letters: str, url: str, batch: str) -> None:
         print(error, flush=True)
         raise SystemExit(error.exit_code) from None
     print(json.dumps({"event": "finished", **report.as_dict()}), flush=True)
+    raise SystemExit(report.exit_code)
+
+
+def _hand_over(mapping: str, disk: str, url: str, batch: str, log: str) -> None:
+    """A program whose threads hand records over to a ``Sender``; it says how long the log was when each was safe."""
+    import mapper
+
+    records = enumerate(sys.stdin.buffer.read().splitlines())
+    report = None
+
+    def hand_over() -> None:
+        while some := list(islice(records, 3)):
+            sender.send_all([line for _, line in some])
+            at = os.stat(log).st_size if log else 0
+            told = json.dumps({"event": "safe", "at": at, "records": [number for number, _ in some]})
+            os.write(1, f"{told}\n".encode())
+
+    place = Path(disk)
+    with mapper.Sender(
+        mapper.load(mapping), to=url, journal=place / "journal", dead_letters=place / "dead.jsonl",
+        batch_size=int(batch), concurrency=AT_ONCE, max_wait=0.05,
+    ) as sender:  # fmt: skip
+        with ThreadPoolExecutor(3) as pool:
+            for done in [pool.submit(hand_over) for _ in range(3)]:
+                done.result()
+        sender.flush(60.0)
+        report = sender.close()
     raise SystemExit(report.exit_code)
 
 

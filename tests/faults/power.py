@@ -27,18 +27,23 @@ RECORDS: Final = 400
 AHEAD: Final = 4
 """Stretches that are settled and may not have reached the disk yet: docs/delivery.md."""
 
-KINDS: Final = ("file", "pipe", "pipe-that-is-gone", "retry")
-"""What is sent: a file; a pipe that begins anew each time; one that is gone with the first power cut; dead letters."""
+KINDS: Final = ("file", "pipe", "pipe-that-is-gone", "retry", "sender")
+"""What is sent: a file; a pipe that begins anew each time; one that is gone with the first power cut; dead letters;
+what a program hands over, which is gone as well."""
 
 Behaviour = Callable[[Exchange], None]
 
 
 @dataclass(slots=True)
 class Story:
-    """What has happened in the runs so far, how often the power was cut, and what is wrong with it all in the end."""
+    """What has happened in the runs so far, how often the power was cut, and what is wrong with it all in the end.
+
+    safe   the records of which a sender has said that they are safe
+    """
 
     kind: str
     arrivals: list[Arrival] = field(default_factory=list)
+    safe: set[int] = field(default_factory=set)
     cuts: int = 0
     wrong: list[str] = field(default_factory=list)
 
@@ -92,6 +97,7 @@ def _told(
             return wrong
     ended = _run(runner, place, disk, None, story, server, mutant)
     story.arrivals += server.ledger.history
+    story.safe |= ended.safe(0)
     return _judged(story, disk, ended)
 
 
@@ -109,6 +115,7 @@ def _until_the_power_goes(
     happened = _happened(entries, server.ledger.history, chance)
     before.play(happened)
     story.arrivals += [one for one in server.ledger.history if one.moment <= happened[-1].end]
+    story.safe |= ended.safe(happened[-1].end)
     story.cuts += 1
     after = place / f"disk-{story.cuts}"
     after.mkdir()
@@ -128,8 +135,11 @@ def _happened(entries: list[image.Entry], history: list[Arrival], chance: random
 def _run(runner: Runner, place: Path, disk: Path, log: Path | None, story: Story, server: Server, mutant: str) -> Ended:
     if log is None:
         server.ledger, server.moment = Ledger(), time.monotonic
-    is_gone = story.kind == "pipe-that-is-gone" and story.cuts
-    command = arguments(story.kind.partition("-")[0], place, disk, server.url, is_again=story.kind == "pipe")
+    is_gone = story.kind in ("pipe-that-is-gone", "sender") and story.cuts
+    if story.kind == "sender":
+        command: list[str | Path] = ["sender", place / "m.yaml", disk, server.url, str(BATCH), str(log or "")]
+    else:
+        command = arguments(story.kind.partition("-")[0], place, disk, server.url, is_again=story.kind == "pipe")
     stdin = None if is_gone else place / RECORDS_FILE
     return runner.run(command, Disk(disk, log, delay=1000), stdin=stdin, mutant=mutant)
 
@@ -160,6 +170,8 @@ def _judged(story: Story, disk: Path, ended: Ended) -> list[str]:
         good = seen - POISON
         last = max((int(one[3:]) for one in seen), default=0)
         broken = {n for n in broken if n < last}
+    elif story.kind == "sender":
+        good, broken = good & {f"id-{n}" for n in story.safe}, broken & story.safe
     lines, rejected = refused(disk)
     twice, most = story.twice, story.cuts * (AT_ONCE + AHEAD) * BATCH + unclear
     checks = [

@@ -81,7 +81,7 @@ def refused(disk: Path) -> tuple[set[int], set[str]]:
     """
     path = disk / "dead.jsonl"
     letters = [letter for _, letter in open_letters(path)] if path.exists() else []
-    lines = {letter.line - 1 for letter in letters if letter.text.startswith("broken")}
+    lines = {int(letter.text.removeprefix("broken ")) for letter in letters if letter.text}
     return lines, {json.loads(bytes(letter.sent))["event_id"] for letter in letters if letter.sent}
 
 
