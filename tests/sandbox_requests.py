@@ -16,14 +16,21 @@ from mapper.sandbox import Sandbox
 SPECS = Path(__file__).parent / "specs" / "sandbox"
 NOW = 1_772_366_400
 HASH = "e814ff3dc480a94c7ce9334062ec4733c75a002f4bcec0197f62ffea64059e2f"
-EVENT: dict[str, Any] = {
-    "event_name": "Lead",
-    "event_time": NOW - 60,
-    "event_id": "lead-1",
-    "action_source": "website",
-    "event_source_url": "https://shop.example/contact",
-    "user_data": {"em": [HASH], "client_ip_address": "192.0.2.1", "client_user_agent": "Mozilla/5.0"},
-}
+
+
+def good_event(now: int) -> dict[str, Any]:
+    """An event as it is sent, of a minute before ``now``, that breaks no rule."""
+    return {
+        "event_name": "Lead",
+        "event_time": now - 60,
+        "event_id": "lead-1",
+        "action_source": "website",
+        "event_source_url": "https://shop.example/contact",
+        "user_data": {"em": [HASH], "client_ip_address": "192.0.2.1", "client_user_agent": "Mozilla/5.0"},
+    }
+
+
+EVENT = good_event(NOW)
 
 
 def cases(name: str) -> list[Any]:

@@ -32,7 +32,7 @@ from mapper.delivery.stretches import Kept, Repeated, Stretch
 from mapper.errors import DeliveryError
 
 from .answering import NOW, PATIENCE, SETTINGS, Answering, lead, taken
-from .command import run
+from .command import MAPPER, run
 from .conftest import SMALL
 
 Compile = Callable[..., mapper.Program]
@@ -82,7 +82,7 @@ def test_nothing_of_a_killed_run_holds_a_token_or_a_person(answering: Callable[.
     work = tmp_path / "work"
     work.mkdir()
     command = [
-        sys.executable, "-m", "mapper", "send", "../m.yaml", "../source/r.jsonl", "--to", server.url, "--journal", "j",
+        *MAPPER, "send", "../m.yaml", "../source/r.jsonl", "--to", server.url, "--journal", "j",
         "--batch-size", "20", "--concurrency", "2", "--workers", "1", "--report", "r.json", "--metrics", "m.prom",
         "--log-format", "json",
     ]  # fmt: skip
@@ -305,19 +305,7 @@ def test_a_run_that_is_stopped_and_continued_goes_on(answering: Callable[..., An
         "".join(json.dumps(lead(n, at=int(time.time()) - 60)) + "\n" for n in range(2000))
     )
     environ = {**os.environ, "META_PIXEL_ID": "123", "META_ACCESS_TOKEN": TOKEN}
-    command = [
-        sys.executable,
-        "-m",
-        "mapper",
-        "send",
-        "m.yaml",
-        "r.jsonl",
-        "--to",
-        server.url,
-        "--batch-size",
-        "10",
-        "-q",
-    ]
+    command = [*MAPPER, "send", "m.yaml", "r.jsonl", "--to", server.url, "--batch-size", "10", "-q"]
     process = subprocess.Popen([*command, "--timeout", "1"], cwd=tmp_path, env=environ)
     while len(server.requests) < 20:
         time.sleep(0.01)
@@ -341,7 +329,7 @@ def test_little_memory_is_enough_for_long_lines(answering: Callable[..., Answeri
             file.write(b"x" * 1_000_000)
         file.write(b"\n" + good.replace(b"id-1", b"id-2") + b"\n")
     environ = {**os.environ, "META_PIXEL_ID": "123", "META_ACCESS_TOKEN": TOKEN}
-    command = [sys.executable, "-m", "mapper", "send", "m.yaml", "r.jsonl", "--to", server.url, "--workers", "1"]
+    command = [*MAPPER, "send", "m.yaml", "r.jsonl", "--to", server.url, "--workers", "1"]
     code, said, peak = measured(command, tmp_path, environ)
     assert code == 1, said
     assert "the line is longer than 10 MiB" in said
@@ -406,7 +394,7 @@ def test_memory_does_not_grow_with_the_length_of_records(
     (tmp_path / "m.yaml").write_text(SMALL)
     long_records(tmp_path, 400, 500_000)
     environ = {**os.environ, "META_PIXEL_ID": "123", "META_ACCESS_TOKEN": TOKEN}
-    call = [sys.executable, "-m", "mapper", "send", "m.yaml", "--to", server.url, "--workers", "1"]
+    call = [*MAPPER, "send", "m.yaml", "--to", server.url, "--workers", "1"]
     more = {"file": "r.jsonl", "limit": "r.jsonl --limit 400", "pipe": "- < r.jsonl"}[way]
     code, said, peak = measured(["sh", "-c", f"exec {shlex.join(call)} {more}"], tmp_path, environ)
     assert code == 0, said
@@ -422,7 +410,7 @@ def test_a_run_without_enough_memory_says_so_and_goes_on_later(
     (tmp_path / "m.yaml").write_text(SMALL)
     long_records(tmp_path, 100, 500_000)
     environ = {**os.environ, "META_PIXEL_ID": "123", "META_ACCESS_TOKEN": TOKEN}
-    call = [sys.executable, "-m", "mapper", "send", "m.yaml", "r.jsonl", "--to", server.url, "--journal", "j"]
+    call = [*MAPPER, "send", "m.yaml", "r.jsonl", "--to", server.url, "--journal", "j"]
     limited = ["sh", "-c", f"ulimit -v {megabytes * 1024}; exec {shlex.join([*call, '--workers', '1'])}"]
     code, said, _ = measured(limited, tmp_path, environ)
     assert code in (0, 3, 5), said  # 5: SQLite has none for the journal

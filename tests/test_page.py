@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from mapper.sandbox import Sandbox, running
 
 from .answering import lead
 from .chromium import Browser, Page, browsing, found
+from .command import MAPPER
 from .conftest import SMALL
 from .sandbox_requests import event
 
@@ -59,18 +59,7 @@ def send(folder: Path, sandbox: Sandbox, name: str, bad: tuple[int, ...] = ()) -
     ]
     (folder / "m.yaml").write_text(MAPPING)
     (folder / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    command = [
-        sys.executable,
-        "-m",
-        "mapper",
-        "send",
-        "m.yaml",
-        f"{name}.jsonl",
-        "--to",
-        sandbox.url,
-        "--report",
-        "r.json",
-    ]
+    command = [*MAPPER, "send", "m.yaml", f"{name}.jsonl", "--to", sandbox.url, "--report", "r.json"]
     environ = {**os.environ, **sandbox.environ}
     return subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

@@ -13,23 +13,17 @@ from mapper.destinations.rules import ABSENT, condition, getter, one_of, require
 from mapper.destinations.validation import validate
 from mapper.documents import document
 
+from .sandbox_requests import HASH, good_event
+
 SPECS = Path(__file__).parent / "specs" / "rules"
 NOW = 1_760_433_512
-HASH = "e814ff3dc480a94c7ce9334062ec4733c75a002f4bcec0197f62ffea64059e2f"
 WORDS = {
     "$hash": HASH,
     "$HASH": HASH.upper(),
     "$nothing": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "$long": "x" * 257,
 }
-EVENT: dict[str, Any] = {
-    "event_name": "Lead",
-    "event_time": NOW - 60,
-    "event_id": "lead-1",
-    "action_source": "website",
-    "event_source_url": "https://shop.example/contact",
-    "user_data": {"em": [HASH], "client_ip_address": "192.0.2.1", "client_user_agent": "Mozilla/5.0"},
-}
+EVENT = good_event(NOW)
 
 
 def specs(part: str) -> list[Any]:

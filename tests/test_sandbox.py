@@ -12,10 +12,8 @@ from mapper.destinations.destination import load_destination
 from mapper.sandbox import Sandbox, running
 
 from .sandbox_requests import NOW, cases, event, post
-from .test_rules import EVENT as RULE_EVENT
 from .test_rules import NOW as RULE_NOW
-from .test_rules import SPECS as RULE_SPECS
-from .test_rules import document, put, specs, spelled, take
+from .test_rules import built, specs
 
 
 @pytest.mark.parametrize("case", cases("requests"), ids=lambda case: case["title"])
@@ -38,23 +36,6 @@ def test_a_request_is_answered(case: dict[str, Any], standing: Sandbox, http: ht
         assert (error["code"], error.get("error_subcode")) == (case["code"], case.get("subcode"))
     trace = body.get("fbtrace_id") or body["error"]["fbtrace_id"]
     assert trace.startswith("A")
-
-
-def rule_event(name: str, case: dict[str, Any]) -> dict[str, Any]:
-    """The event that a case of a rule's spec describes."""
-    made: dict[str, Any] = {**RULE_EVENT, "user_data": dict(RULE_EVENT["user_data"])}
-    for path, value in spelled(document.read(RULE_SPECS / f"{name}.yaml").value.get("event") or {}).items():
-        if value is None:
-            take(made, path)
-        else:
-            put(made, path, value)
-    for path in case.get("without", []):
-        take(made, path)
-    for path, value in spelled(case.get("with", {})).items():
-        put(made, path, value)
-    if "age" in case:
-        made["event_time"] = RULE_NOW - case["age"]
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +63,7 @@ def test_what_the_rules_refuse_the_sandbox_refuses(
     name: str, case: dict[str, Any], lenient: Sandbox, http: httpx.Client
 ) -> None:
     errors = [one.split() for one in case.get("findings", []) if one.startswith("error ")]
-    answer = sent(lenient, rule_event(name, case), http)
+    answer = sent(lenient, built(name, case), http)
     assert answer.status_code == (400 if errors else 200)
     if errors:
         rules = {rule for _, *_, rule in errors}
@@ -96,7 +77,7 @@ def test_every_rule_refuses_a_request_for_exactly_that_rule(strict: Sandbox, htt
         found = {one.split()[-1] for one in case.get("findings", [])}
         if found == {name} and name not in refused:
             strict.clear()
-            answer = sent(strict, rule_event(name, case), http)
+            answer = sent(strict, built(name, case), http)
             assert answer.status_code == 400
             assert f"[{name}]" in answer.json()["error"]["error_user_msg"]
             assert [one.rule for one in strict.refused()] == [name]
