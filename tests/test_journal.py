@@ -12,6 +12,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -292,24 +293,59 @@ def test_a_journal_is_not_for_records_in_memory(compiled: Compile, tmp_path: Pat
         mapper.send(compiled(), [lead(1)], settings=SETTINGS, journal=tmp_path / "journal")
 
 
-def test_an_input_that_vanishes_meanwhile_ends_the_run(
-    compiled: Compile, answering: Callable[..., Answering], records: Path
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_file_that_is_rotated_meanwhile_is_read_to_its_end_and_never_taken_for_another(
+    compiled: Compile, answering: Callable[..., Answering], records: Path, is_replaced: bool
 ) -> None:
-    moved: list[Path] = []
+    moved = records.with_name("elsewhere.jsonl")
+    other = "".join(json.dumps(lead(n)) + "\n" for n in range(1000, 1200))
 
     def answer(events: list[dict[str, Any]]) -> tuple[int, Any]:
-        if not moved:
-            moved.append(records.rename(records.with_name("elsewhere.jsonl")))
+        if not moved.exists():
+            records.rename(moved)
+            if is_replaced:
+                records.write_text(other)
         return taken(events)
 
     program, server = compiled(), answering(answer)
     report = run(program, records, server)
-    assert report.stopped is not None
-    assert (report.stopped.code, report.exit_code) == ("unreadable", 5)
-    moved[0].rename(records)
+    assert (report.exit_code, report.events.sent, report.events.pending) == (1, 250, 0)
+    journal = records.with_name("journal")
+    again = run(program, moved, server, journal=journal)
+    assert (again.events.sent, again.settled_before) == (0, 251)
+    if is_replaced:
+        assert run(program, records, server, journal=journal).events.sent == 200
+    assert set(accepted(server).values()) == {1}
+    assert len(accepted(server)) == 250 + 200 * is_replaced
+
+
+def test_a_file_whose_beginning_has_changed_is_refused_and_another_under_its_name_is_not(
+    compiled: Compile, answering: Callable[..., Answering], records: Path
+) -> None:
+    program, server = compiled(), answering(taken)
     run(program, records, server)
-    assert len(accepted(server)) == 250
-    assert sum(accepted(server).values()) <= 250 + 3 * 20
+    lines = records.read_text().splitlines(keepends=True)
+    records.write_text("".join([lines[0].replace("id-", "ID-"), *lines[1:]]))
+    report = run(program, records, server)
+    assert report.stopped is not None
+    assert (report.stopped.code, report.exit_code, report.requests) == ("journal-file", 2, 0)
+    records.write_text("".join(json.dumps(lead(n)) + "\n" for n in range(1000, 1200)))
+    assert run(program, records, server).events.sent == 200
+
+
+def test_a_file_that_is_named_twice_is_sent_once(
+    compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    def slowly(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        time.sleep(0.2)
+        return taken(events)
+
+    path, server = tmp_path / "r.jsonl", answering(slowly)
+    path.write_text("".join(json.dumps(lead(n)) + "\n" for n in range(10)))
+    more: dict[str, Any] = {"settings": SETTINGS, "now": NOW, "journal": tmp_path / "journal"}
+    report = mapper.send(compiled(), [path, path], to=server.url, **more)
+    assert (report.events.sent, report.events.maybe_twice, report.settled_before) == (10, 0, 10)
+    assert set(accepted(server).values()) == {1}
 
 
 def test_a_damaged_journal_is_right_or_refused(

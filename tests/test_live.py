@@ -147,6 +147,98 @@ def test_a_file_is_followed_through_growth_rotation_and_emptying(
     assert ids(server)["id-7"] == 1
 
 
+@contextmanager
+def following(program: mapper.Program, path: Path, server: Answering) -> Iterator[list[mapper.Report]]:
+    """A run that follows a file until the block ends; then its report."""
+    found: list[mapper.Report] = []
+    switch, more = Switch(), {"follow": True, "max_wait": 0.05, "journal": path.with_name("journal")}
+
+    def run() -> None:
+        found.append(mapper.send(program, path, to=server.url, settings=SETTINGS, switch=switch, **more))  # type: ignore[arg-type]
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield found
+    finally:
+        switch.stop(143)
+        thread.join(PATIENCE)
+
+
+def test_a_file_that_is_not_there_yet_is_waited_for(
+    tmp_path: Path, answering: Callable[..., Answering], compiled: Compile
+) -> None:
+    server, path = answering(taken), tmp_path / "live.jsonl"
+    with following(compiled(), path, server) as found:
+        time.sleep(0.3)
+        path.write_text("")
+        time.sleep(0.2)
+        path.write_text(line(1))
+        until(lambda: ids(server)["id-1"] == 1)
+    assert found[0].exit_code == 143
+
+
+def test_what_is_written_to_the_old_file_after_the_rotation_is_sent(
+    tmp_path: Path, answering: Callable[..., Answering], compiled: Compile
+) -> None:
+    """As logrotate does: it makes the new file, and only then tells the writer."""
+    server, path, old = answering(taken), tmp_path / "live.jsonl", tmp_path / "live.jsonl.1"
+    path.write_text(line(1))
+    with following(compiled(), path, server):
+        until(lambda: len(ids(server)) == 1)
+        path.rename(old)
+        path.write_text("")
+        time.sleep(0.4)
+        with old.open("a") as file:
+            file.write(line(2))
+        path.write_text(line(3))
+        with old.open("a") as file:
+            file.write(line(4))
+        until(lambda: len(ids(server)) == 4)
+    assert set(ids(server).values()) == {1}
+
+
+def test_a_file_that_is_emptied_and_written_anew_between_two_looks_is_another(
+    tmp_path: Path, answering: Callable[..., Answering], compiled: Compile
+) -> None:
+    server, path = answering(taken), tmp_path / "live.jsonl"
+    path.write_text(line(11) + line(12))
+    with following(compiled(), path, server):
+        until(lambda: len(ids(server)) == 2)
+        time.sleep(0.05)  # no shorter than what a file system tells one moment from another by
+        path.write_text(line(13) + line(14))  # as long as before
+        until(lambda: len(ids(server)) == 4)
+        time.sleep(0.05)
+        path.write_text(line(15) + line(16) + line(17))  # longer
+        until(lambda: len(ids(server)) == 7)
+    assert set(ids(server).values()) == {1}
+
+
+@pytest.mark.parametrize("is_emptied", [False, True])
+def test_a_rotation_while_a_request_is_on_its_way_leaves_the_journal_right(
+    tmp_path: Path, answering: Callable[..., Answering], compiled: Compile, is_emptied: bool
+) -> None:
+    path, old = tmp_path / "live.jsonl", tmp_path / "live.jsonl.1"
+
+    def rotated(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        if not old.exists():
+            old.write_bytes(path.read_bytes()) if is_emptied else path.rename(old)
+            path.write_text(line(20))
+        return taken(events)
+
+    server, program = answering(rotated), compiled()
+    path.write_text("".join(map(line, range(1, 6))))
+    with following(program, path, server):
+        until(lambda: "id-20" in ids(server))
+    with path.open("a") as file:
+        file.write(line(21))
+    more: dict[str, Any] = {"to": server.url, "settings": SETTINGS, "journal": tmp_path / "journal"}
+    report = mapper.send(program, [old, path], **more)
+    assert (report.events.sent, report.settled_before) == (1, 6)
+    assert set(ids(server).values()) == {1}
+    assert len(ids(server)) == 7
+
+
 def test_the_rate_is_kept(compiled: Compile, answering: Callable[..., Answering]) -> None:
     server = answering(taken)
     started = time.monotonic()

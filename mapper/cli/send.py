@@ -180,7 +180,7 @@ def _send(
     options["workers"] = options["workers"] or cores()
     for path, what in ((report_file, "report"), (metrics, "metrics")):
         _check_folder(path, what)
-    given = inputs(source)
+    given = inputs(source, follow=options["follow"])
     address = address_of(program, to)
     is_real = not address and not options["dry_run"] and not options["test_event_code"]
     options["journal"] = _journal(options["journal"], no_journal, is_real, mapping, given)

@@ -76,6 +76,8 @@ class Journal:
         self._syncer = Syncer(self._locked.log)
         self._files = Files()
         self._synchronous = ""
+        self._stands: dict[int, tuple[int, int, int]] = {}
+        """Where each file of this run stood when it was known: its device, its number there, its last change."""
         self._mixed = set[int]()
         """Files of which more may be open than the stretches of this run."""
         with ExitStack() as unless_opened:
@@ -92,7 +94,7 @@ class Journal:
     def reading(cls, path: Path, database: sqlite3.Connection, files: Files) -> Journal:
         """A journal that is only looked into."""
         found = cls.__new__(cls)
-        found.path, found._clock, found._db, found._files = path, time.time, database, files
+        found.path, found._clock, found._db, found._files, found._stands = path, time.time, database, files, {}
         return found
 
     def _belongs(self, mapping: str, target: str, window: int) -> None:
@@ -127,26 +129,34 @@ class Journal:
 
         raises  DeliveryError (exit code 2) if what was settled of it has changed since
         """
+        stands = _stands(path)
         found = self.known(path)
-        if found is not None:
-            return found
-        start = self._files.start(path)
-        values = (len(start), digest(start), visible(path.name))
-        number = self._db.execute("INSERT INTO files (prefix_length, prefix, name) VALUES (?, ?, ?)", values).lastrowid
-        return Progress(number or 0)
+        if found is None:
+            start = self._files.start(path)
+            values = (len(start), digest(start), visible(path.name))
+            query = "INSERT INTO files (prefix_length, prefix, name) VALUES (?, ?, ?)"
+            found = Progress(self._db.execute(query, values).lastrowid or 0)
+        if stands is not None:
+            self._stands[found.file] = stands
+        return found
 
     @_guarded
     def known(self, path: Path) -> Progress | None:
         """The same, or None for a file that the journal has not seen."""
         start = self._files.start(path)
-        rows = self._db.execute("SELECT id, prefix_length, prefix, settled, lines, checked FROM files").fetchall()
-        for number, length, prefix, end, lines, checked in rows:
+        query = "SELECT id, prefix_length, prefix, settled, lines, checked, name FROM files"
+        rows = self._db.execute(query).fetchall()
+        for number, length, prefix, end, lines, checked, _ in rows:
             if 0 < length <= len(start) and digest(start[:length]) == prefix:
                 if checked and checked != self._files.before(path, end):
                     hint = "Is it another file of the same beginning? Name another journal with --journal."
                     message = f"{path} has changed where it was sent already"
                     raise DeliveryError("journal-file", message, 2, hint)
                 return self._found(number, end, lines)
+        for *_, end, _, checked, name in rows:
+            if name == visible(path.name) and checked and checked == self._files.before(path, end):
+                hint = "Put it back as it was; or name another journal with --journal, to send all of it again."
+                raise DeliveryError("journal-file", f"the beginning of {path} has changed since it was sent", 2, hint)
         return None
 
     @_guarded
@@ -346,26 +356,52 @@ class Journal:
                     self._db.execute("ROLLBACK")
 
     def _join(self, file: int, path: Path | None) -> None:
-        """Make what is settled without a gap one number, and tell the file by it."""
-        query = "SELECT settled, lines, prefix_length FROM files WHERE id = ?"
-        before, lines, length = self._db.execute(query, (file,)).fetchone()
+        """Make what is settled without a gap one number, and tell the file by it.
+
+        Of a file that was rotated or emptied meanwhile the stretches stay as they are: what has taken its place must
+        not be taken for it.
+        """
+        query = "SELECT settled, lines, prefix_length, prefix, checked FROM files WHERE id = ?"
+        before, lines, length, prefix, was = self._db.execute(query, (file,)).fetchone()
         query = "SELECT end, lines, mark FROM ranges WHERE file = ? AND start = ? AND state = 'done'"
-        settled, checked = before, ""
+        settled, checked, joined = before, "", list[tuple[int, int]]()
         while row := self._db.execute(query, (file, settled)).fetchone():
-            self._db.execute("DELETE FROM ranges WHERE file = ? AND start = ?", (file, settled))
+            joined.append((file, settled))
             settled, lines, checked = row[0], lines + row[1], row[2]
         if settled == before:
             return
         if path is not None:
+            if _stands(path) is None:
+                return
             checked = self._files.before(path, settled)
             # A file that was short when it was first seen is known better now.
-            if length < min(settled, START):
-                start = self._files.start(path, min(settled, START))
+            start = self._files.start(path, min(settled, START)) if length < min(settled, START) else b""
+            if not self._is_what_was_read(file, path, (length, prefix), (before, was)):
+                return
+            if start:
                 values = (len(start), digest(start), file)
                 self._db.execute("UPDATE files SET prefix_length = ?, prefix = ? WHERE id = ?", values)
+        self._db.executemany("DELETE FROM ranges WHERE file = ? AND start = ?", joined)
         self._db.execute(
             "UPDATE files SET settled = ?, lines = ?, checked = ? WHERE id = ?", (settled, lines, checked, file)
         )
+
+    def _is_what_was_read(self, file: int, path: Path, start: tuple[int, str], last: tuple[int, str]) -> bool:
+        """Whether a name still leads to the file that is being read, and it has not been emptied meanwhile.
+
+        start, last   the length and hash of its beginning, and the place and hash of what was last settled
+        """
+        known, stands = self._stands.get(file), _stands(path)
+        if known is None or stands == known:
+            return True
+        if stands is None or stands[:2] != known[:2]:
+            return False
+        if digest(self._files.start(path, start[0])) != start[1]:
+            return False
+        if last[1] and self._files.before(path, last[0]) != last[1]:
+            return False
+        self._stands[file] = stands
+        return True
 
     def close(self) -> None:
         """Let go of the file."""
@@ -380,3 +416,12 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _stands(path: Path) -> tuple[int, int, int] | None:
+    """Where a file stands: its device, its number there, its last change; None if it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns

@@ -76,7 +76,7 @@ def send(
     """
     run = Run(program, Options(**options), DeadLetters(Path(dead_letters) if dead_letters else None), now)
     del options  # whose proxy may hold a password: see Unshown
-    settings, given = Settings(settings), inputs(source)
+    settings, given = Settings(settings), inputs(source, follow=run.options.follow)
     run.on_progress, run.on_note, run.switch = on_progress, on_note or run.on_note, switch or run.switch
     _check_journal(given, journal, run.options, dry_run=dry_run)
     run.check(given, is_test=test_event_code is not None or _is_elsewhere(program, to, dry_run=dry_run))

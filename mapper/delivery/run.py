@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from ..destinations.answers import Answer
@@ -21,6 +22,7 @@ from ..events.program import Program
 from ..events.results import Result
 from ..records.reading import Clock, blocks_mapped, lines_mapped, lines_of_block_mapped
 from ..records.source import STDIN, Block, Input, Line
+from ..records.streams import awaited
 from ..records.workers import Workers
 from .cutting import cut
 from .dead_letters import DeadLetters
@@ -103,9 +105,8 @@ class Run:
 
     def go(self, given: Sequence[Input]) -> None:
         """Everything, to the end of the input or of what can be sent."""
-        self.tally.size = sum(one.path.stat().st_size for one in given if one.path is not None)
-        if any(one.path is None or one.path.suffix == ".gz" for one in given) or self.options.follow:
-            self.tally.size = 0
+        if not self.options.follow and all(one.path is not None and one.path.suffix != ".gz" for one in given):
+            self.tally.size = sum(one.path.stat().st_size for one in given if one.path is not None)
         self._settling = Settling(self.program, self.letters, self.journal, self.clock)
         self._note("started", {"files": [one.name for one in given]})
         with Workers(self.program, self.options.workers, size=self.tally.size) as workers:
@@ -186,12 +187,21 @@ class Run:
     def _input(self, one: Input, workers: Workers, *, is_last: bool) -> None:
         """One input; one that is followed again and again, whenever another file has taken its place."""
         follow = self.options.follow and is_last and one.path is not None
-        one = replace(one, follow=follow)
-        while True:
+        if not follow:
             self._read(one, workers)
             self._dispatch()
-            if not follow or self._is_ended or self._is_enough:
+            return
+        while not (self._is_ended or self._is_enough):
+            stands = awaited(one.path, self._idle, partial(self._missing, one)) if one.path is not None else None
+            if stands is None:
                 return
+            self._read(replace(one, follow=True, stands=stands), workers)
+            self._dispatch()
+
+    def _missing(self, one: Input) -> None:
+        if not self.tally.position:  # else it is being rotated
+            message = f"{one.name} is not there yet: waiting for it"
+            self.on_note("warning", {"code": "no-such-file", "message": message})
 
     def _read(self, one: Input, workers: Workers) -> None:
         known = self._known(one)
@@ -262,6 +272,12 @@ class Run:
         if self.journal is None or one.records is not None:
             return self.passed
         if one.path is not None:
+            known = self.journal.progress(one.path)
+            if not any(job.file == known.file for job in self._running.values()) and not self._settling.waiting:
+                return known
+            while self._running and not self._is_ended:  # named twice: what is on its way is not sent again
+                self._collect(0.2)
+            self._settling.go_on(wait=True)
             return self.journal.progress(one.path)
         self._hash = hashlib.sha256()
         return self.journal.stream(again=self.options.resume)

@@ -96,6 +96,7 @@ class Input:
     """One file to read, or standard input (``path`` is None), another pipe, or records that Python gives (``records``).
 
     follow   the file grows: it is read on until another file takes its place
+    stands   the device and the number there of the file that is meant, if another may take its place any moment
     until    bytes after which it is not read on, because what comes then is being written meanwhile
     """
 
@@ -103,24 +104,33 @@ class Input:
     path: Path | None = None
     records: Iterable[Any] | None = None
     follow: bool = False
+    stands: tuple[int, int] | None = None
     until: int | None = None
     pipe: Pipe | None = None
 
 
-def inputs(source: Source) -> list[Input]:
+def inputs(source: Source, *, follow: bool = False) -> list[Input]:
     """What a source stands for, checked before anything is read.
 
+    follow  the last file is one that grows: it may not be there yet
     raises  DeliveryError (exit code 2) for a file that is not there, cannot be read, or is no text
     """
     if isinstance(source, str | Path):
-        return _named(str(source))
+        return _all_named([str(source)], follow=follow)
     if isinstance(source, Sequence) and source and all(map(_is_name, source)):
-        return [found for part in source for found in _named(str(part))]
+        return _all_named(list(map(str, source)), follow=follow)
     if isinstance(source, Mapping | bytes):
         raise TypeError(
             "a source is a file, a list of files, or an iterable of records; one record goes to Program.map"
         )
     return [Input("records", records=source)]
+
+
+def _all_named(names: Sequence[str], *, follow: bool) -> list[Input]:
+    last = names[-1]
+    if follow and last != "-" and not any(sign in last for sign in "*?[") and not Path(last).exists():
+        return [*(_all_named(names[:-1], follow=False) if names[:-1] else ()), Input(last, Path(last))]
+    return [found for name in names for found in _named(name)]
 
 
 def _is_name(part: Any) -> bool:
@@ -231,7 +241,7 @@ def _opened(
 def _stream(given: Input, idle: Idle | None) -> tuple[Any, Idle]:
     """What to read from, and whether the reading was ended before its end."""
     if idle is not None and given.path is not None and given.follow:
-        growing = Growing(given.path, idle)
+        growing = Growing(given.path, idle, given.stands)
         return io.BufferedReader(growing, 1 << 16), lambda: growing.was_cut
     if given.path is not None:
         return given.path.open("rb", buffering=BLOCK), _never
