@@ -66,11 +66,13 @@ class Journal:
 
         mapping   the program's fingerprint
         target    where events go, without a secret
-        window    seconds for which copies are dropped there; noted for those who look into the journal
+        window    seconds for which copies are dropped there; noted for those who look into the journal. With 0 nothing
+                  is to be sent again that may have arrived: that it is on its way has to outlive a power cut then
         raises    DeliveryError: exit code 2 if it belongs to another mapping or target, 5 if it cannot be used
         """
         self.path = path
         self._clock = clock
+        self._never_again = window == 0
         self._locked = Locked(path)
         self._db = self._locked.database
         self._syncer = Syncer(self._locked.log)
@@ -213,7 +215,8 @@ class Journal:
         """A stretch is about to be sent: written down before the first byte of it leaves.
 
         It need not outlive a power cut, only the process: without it the stretch is sent again all the same. Unless it
-        cannot be read again, and is ``kept``: then nobody may forget it before ``wait_until_safe`` has returned.
+        cannot be read again, and is ``kept``, or must not be sent again: then nobody may forget or send it before
+        ``wait_until_safe`` has returned.
 
         is_sent   whether it is on its way now; else it is kept until it is: see ``sending``
         returns   what ``wait_until_safe`` takes; 0 if there is nothing to wait for
@@ -224,7 +227,7 @@ class Journal:
                 self._note(file, stretch, "open" if is_sent else "due")
             except sqlite3.Error as error:
                 raise broken(self.path, error) from None
-            return 0
+            return self._syncer.ask() if self._never_again else 0
         with self._written("NORMAL"):
             first = self._take_over(file, stretch)
             self._note(file, stretch, "open" if is_sent else "due", first)
@@ -233,7 +236,7 @@ class Journal:
                 for one in kept
             )
             self._db.executemany(ledger.INSERT["kept"], rows)
-        return self._syncer.ask() if kept else 0
+        return self._syncer.ask() if kept or self._never_again else 0
 
     def wait_until_safe(self, number: int) -> None:
         """Wait until what was begun is on disk. Any thread may: those that wait at the same time wait for one write.
@@ -246,7 +249,7 @@ class Journal:
             raise broken(self.path, error) from None
 
     def sending(self, file: int, starts: Sequence[int]) -> None:
-        """Stretches that are kept are on their way from now on."""
+        """Stretches that are kept are on their way from now on; on disk as for ``begin``."""
         now = self._clock()
         query = (
             "UPDATE ranges SET sent = CASE state WHEN 'open' THEN sent ELSE ? END, state = 'open'"
@@ -254,6 +257,8 @@ class Journal:
         )
         with self._written("NORMAL"):
             self._db.executemany(query, [(now, file, start) for start in starts])
+        if self._never_again:
+            self.wait_until_safe(self._syncer.ask())
 
     def returned(self, file: int, starts: Sequence[int]) -> None:
         """Stretches that are kept came back without having arrived."""

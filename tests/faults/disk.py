@@ -76,12 +76,11 @@ class Ended:
         told = [json.loads(line) for line in self.said.splitlines() if line.startswith('{"event": "safe"')]
         return {number for one in told if one["at"] <= moment for number in one["records"]}
 
-    @property
-    def sent(self) -> int:
-        """How many events the run says were sent; 0 if it came to no report."""
+    def count(self, fate: str) -> int:
+        """How many events the run says were ``sent``, or are ``held``; 0 if it came to no report."""
         for line in self.said.splitlines():
             if line.startswith("{") and (told := json.loads(line)).get("event") == "finished":
-                return int(told["events"]["sent"])
+                return int(told["events"][fate])
         return 0
 
 

@@ -94,7 +94,7 @@ def _judged(server: Server, disk: Path, first: Ended, second: Ended, arrived: in
         (first.code in (1, 5), f"the run that failed ended with {first.code}: {first.said[-800:]}"),
         ("Traceback" not in first.said + second.said, f"a traceback: {first.said[-800:]}"),
         (first.code == 1 or "cannot be" in first.said, f"it did not say what is wrong: {first.said[-800:]}"),
-        (first.sent <= arrived, f"{first.sent} events are called sent, {arrived} arrived"),
+        (first.count("sent") <= arrived, f"{first.count('sent')} events are called sent, {arrived} arrived"),
         (second.code in (0, 1), f"the second run ended with {second.code}: {second.said[-800:]}"),
         (set(book.stored) == good, f"{len(good - set(book.stored))} events were lost"),
         (not book.conflicts, f"{book.conflicts} events came again with other bytes"),

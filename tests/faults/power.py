@@ -27,9 +27,11 @@ RECORDS: Final = 400
 AHEAD: Final = 4
 """Stretches that are settled and may not have reached the disk yet: docs/delivery.md."""
 
-KINDS: Final = ("file", "pipe", "pipe-that-is-gone", "retry", "sender")
+KINDS: Final = ("file", "pipe", "pipe-that-is-gone", "retry", "sender", "file-at-most-once")
 """What is sent: a file; a pipe that begins anew each time; one that is gone with the first power cut; dead letters;
-what a program hands over, which is gone as well."""
+what a program hands over, which is gone as well; a file of which nothing may come twice, but be held."""
+
+_HELD: Final = 4
 
 Behaviour = Callable[[Exchange], None]
 
@@ -75,7 +77,8 @@ def power_cuts(
             return
         place, story = folder / f"power-{number}", Story(kinds[number % len(kinds)])
         place.mkdir()
-        server = Server(accepting if is_calm else _misbehaving(chance))
+        clear = is_calm or story.kind == "file-at-most-once"  # to which an unclear answer would be the end
+        server = Server(accepting if clear else _misbehaving(chance))
         try:
             wanted = min(cuts - done, chance.randint(1, 3))
             story.wrong += _told(runner, place, story, server, chance, wanted, mutant)
@@ -109,7 +112,7 @@ def _until_the_power_goes(
     log.touch()
     server.ledger, server.moment = Ledger(), lambda: log.stat().st_size
     ended = _run(runner, place, disk, log, story, server, mutant)
-    if ended.code not in (0, 1):
+    if ended.code not in (0, 1) and (ended.code, story.kind) != (_HELD, "file-at-most-once"):
         return disk, [f"after {story.cuts} cuts a run ended with {ended.code}: {ended.said[-400:]}"]
     entries = image.read(log)
     happened = _happened(entries, server.ledger.history, chance)
@@ -140,6 +143,7 @@ def _run(runner: Runner, place: Path, disk: Path, log: Path | None, story: Story
         command: list[str | Path] = ["sender", place / "m.yaml", disk, server.url, str(BATCH), str(log or "")]
     else:
         command = arguments(story.kind.partition("-")[0], place, disk, server.url, is_again=story.kind == "pipe")
+        command += ["--on-unclear", "hold"] * (story.kind == "file-at-most-once")
     stdin = None if is_gone else place / RECORDS_FILE
     return runner.run(command, Disk(disk, log, delay=1000), stdin=stdin, mutant=mutant)
 
@@ -174,9 +178,14 @@ def _judged(story: Story, disk: Path, ended: Ended) -> list[str]:
         good, broken = good & {f"id-{n}" for n in story.safe}, broken & story.safe
     lines, rejected = refused(disk)
     twice, most = story.twice, story.cuts * (AT_ONCE + AHEAD) * BATCH + unclear
+    held, codes = 0, {0, 1}
+    if story.kind == "file-at-most-once":
+        held, most = ended.count("held"), 0
+    if held:  # of stretches that wait for a decision nothing is in the dead letters yet
+        codes, broken, seen = {_HELD}, set(), set()
     checks = [
-        (ended.code in (0, 1), f"the last run ended with {ended.code}: {ended.said[-400:]}"),
-        (stored >= good, f"{len(good - stored)} events were lost"),
+        (ended.code in codes, f"the last run ended with {ended.code}: {ended.said[-400:]}"),
+        (len(good - stored) <= held, f"{len(good - stored)} events were lost, {held} are held"),
         (stored <= {f"id-{n}" for n in range(RECORDS)}, "events came that nobody had sent"),
         (all(len(one) == 1 for one in contents.values()), "events came again with other bytes"),
         (twice <= most, f"{twice} events came twice, at most {most} may"),
