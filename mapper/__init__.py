@@ -18,9 +18,9 @@ The modules stand in one order, and each imports only those before it (tests/tes
                     parameters, checks, compiler
     events          refusal, matching, results, making, forms, fusing, writing, glances, program, stepping, explain
     records         streams, source, blocks, worker, workers, reading
-    delivery        items, delivery, dispatch, ledger, locking, stretches, syncing, recognising, journal, inspection,
-                    job, cutting, dead_letters, settling, report, metrics, settings, reaching, connecting, transport,
-                    options, run, pipeline, retrying, receipts, unsettled, sender, async_sender
+    delivery        items, delivery, sharing, dispatch, ledger, locking, stretches, syncing, recognising, journal,
+                    inspection, job, cutting, dead_letters, settling, report, metrics, settings, reaching, connecting,
+                    transport, options, run, pipeline, retrying, receipts, unsettled, sender, async_sender
     authoring       attempts, coverage, deduplication, instructions, drafts, guessing, diagnostics, comparing,
                     rewriting, specs, formatting, editor
     .               sandbox, cli, __main__

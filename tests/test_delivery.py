@@ -12,12 +12,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mapper.delivery.delivery import Policy, Send, deliver
+from mapper.delivery import delivery
+from mapper.delivery.delivery import Policy, Send, Wait, _Delivery, _Suspect, deliver
 from mapper.delivery.items import Item, Origin, Outcome
+from mapper.delivery.sharing import Shared
 from mapper.destinations.answers import Answer
 from mapper.destinations.destination import load_destination
 from mapper.documents import document
 from mapper.records.source import Line
+
+from .faults.simulation import story
 
 META = load_destination("meta")
 CASES: list[dict[str, Any]] = document.read(Path(__file__).parent / "specs" / "delivery" / "batches.yaml").value[
@@ -72,7 +76,7 @@ class World:
                 answer = None
                 if isinstance(step, Send):
                     answer = self.answer(list(step.items))
-                else:
+                elif isinstance(step, Wait):
                     self.now += step.seconds
                     self.waited += step.seconds
         except StopIteration as done:
@@ -184,3 +188,44 @@ def test_laws(count: int, bad: set[int], script: dict[int, dict[str, Any]], ages
         if answer.reason == "expired":
             assert one.expires is not None
             assert one.expires < world.now + 60
+
+
+# -- whole runs, in a time of their own --------------------------------------------------------------------------------
+
+
+def test_a_thousand_stories() -> None:
+    """``python -m tests.faults --stories 10000`` tells more of them."""
+    assert {seed: wrong for seed in range(1000) if (wrong := story(seed))} == {}
+
+
+def _leaves_the_right_half(self: _Delivery, suspect: _Suspect) -> Any:
+    yield from self._sent(suspect.items[: len(suspect.items) // 2])
+
+
+def _waits_without_end(self: _Delivery, answer: Answer, tries: int, genuine: Any = _Delivery._waits) -> Any:
+    self.waited = 0.0
+    return (yield from genuine(self, answer, tries))
+
+
+WRONG: list[tuple[str, Any, str, Any]] = [
+    ("waits alone", Shared, "hold", lambda self, seconds, moment: None),
+    ("looks at ages before it waits for others", delivery, "_SOON", 1e12),
+    ("ignores ages", _Delivery, "_fresh", lambda self, items: items),
+    ("sends again after days", _Delivery, "_could_count_twice", lambda self, first, now: False),
+    ("forgets what may have arrived", _Delivery, "_note", lambda self, items, answer: None),
+    (
+        "blames everybody",
+        _Delivery,
+        "_refused",
+        lambda self, one: self.alone.extend((i, one.answer) for i in one.items),
+    ),
+    ("takes the setup for the events", _Delivery, "_is_proven", lambda self: True),
+    ("loses half of what was refused", _Delivery, "_halves", _leaves_the_right_half),
+    ("waits without end", _Delivery, "_waits", _waits_without_end),
+]
+
+
+@pytest.mark.parametrize(("where", "name", "wrong"), [one[1:] for one in WRONG], ids=[one[0] for one in WRONG])
+def test_a_delivery_that_is_wrong_is_caught(where: Any, name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(where, name, wrong)
+    assert any(map(story, range(1000)))

@@ -12,6 +12,7 @@ import pytest
 import mapper
 from mapper.delivery.delivery import _Delivery
 from mapper.delivery.dispatch import Dispatcher
+from mapper.delivery.sharing import Shared
 from mapper.delivery.transport import Connection
 from mapper.destinations.answers import Answer, Answers
 
@@ -55,12 +56,12 @@ def _lost_means_accepted(patch: pytest.MonkeyPatch) -> None:
 
 
 def _never_waits(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Dispatcher, "hold", lambda self, seconds: None)
+    patch.setattr(Shared, "hold", lambda self, seconds, moment: None)
     patch.setattr("mapper.delivery.dispatch.Switch.wait", lambda self, seconds: False)
 
 
 def _waits_alone(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Dispatcher, "hold", lambda self, seconds: None)
+    patch.setattr(Shared, "hold", lambda self, seconds, moment: None)
 
 
 def _follows_redirects(patch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,7 @@ def test_an_outage_is_waited_out(compiled: Compile, answering: Callable[..., Ans
             return 503, {"error": {"code": 2, "message": "down", "is_transient": True}}
         return taken(events)
 
-    monkeypatch.setattr("mapper.delivery.dispatch._FREE_RETRIES", 0)
+    monkeypatch.setattr("mapper.delivery.sharing._FREE_RETRIES", 0)
     with sender(compiled(), answering(blocked)) as one:
         assert one.send(lead(1)).wait(PATIENCE).accepted == 1
     assert len(calls) == 3

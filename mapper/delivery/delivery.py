@@ -1,7 +1,7 @@
 """What is done with a batch, decided without acting.
 
-``deliver`` is a generator: it yields ``Send`` and ``Wait``, is given answers, and returns an ``Outcome``. Whoever
-drives it has the client and the clock; a test drives it with a table. Promises kept here:
+``deliver`` is a generator: it yields ``Turn``, ``Send`` and ``Wait``, is given answers, and returns an ``Outcome``.
+Whoever drives it has the client and the clock; a test drives it with a table. Promises kept here:
 
 - what was accepted is never sent again; what may have been is counted;
 - one event that is wrong is found by halving, and costs no other event;
@@ -19,10 +19,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..destinations.answers import Answer
-from .items import DECIDED, INTERRUPTED, PATIENCE, PENDING_LATER, PENDING_PERSON, WINDOW, Item, Outcome, Stop
+from .items import DECIDED, PATIENCE, PENDING_LATER, PENDING_PERSON, WINDOW, Item, Outcome, Stop
 
+_SOON: Final = 1.0
+"""Seconds within which what was young enough to be sent still is."""
 _FIRST_WAIT: Final = 0.5
 _LONGEST_BACKOFF: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Wait until so many events may be sent; answer with None, or with one that is ``INTERRUPTED`` if the run ends."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,8 @@ class Policy:
     groups: Callable[[list[Item]], list[list[Item]]] = lambda items: [items]
 
 
-Steps = Generator[Send | Wait, Answer | None, Any]
+Step = Turn | Send | Wait
+Steps = Generator[Step, Answer | None, Any]
 
 
 def _too_many(message: str) -> Stop:
@@ -85,7 +95,7 @@ def _too_many(message: str) -> Stop:
 EXPIRED: Final = Answer("refused", "expired", message="it grew too old while it waited to be sent")
 
 
-def deliver(items: Sequence[Item], policy: Policy) -> Generator[Send | Wait, Answer | None, Outcome]:
+def deliver(items: Sequence[Item], policy: Policy) -> Generator[Step, Answer | None, Outcome]:
     """Deliver a batch: yields what to do, returns what became of every item."""
     delivery = _Delivery(policy)
     yield from delivery.whole(list(items))
@@ -201,7 +211,7 @@ class _Delivery:
         else:
             self.suspects.append(suspect)
 
-    def _sent(self, items: list[Item], found: int = 0) -> Generator[Send | Wait, Answer | None, bool]:
+    def _sent(self, items: list[Item], found: int = 0) -> Generator[Step, Answer | None, bool]:
         """Send some items; whether every one of them was accepted. What was refused becomes a suspect."""
         asked, answer = yield from self._asked(items)
         self._answered(asked, answer, found)
@@ -250,7 +260,7 @@ class _Delivery:
         window = self.policy.window
         return first < now - window if window else first != DECIDED
 
-    def _asked(self, items: list[Item]) -> Generator[Send | Wait, Answer | None, tuple[list[Item], Answer | None]]:
+    def _asked(self, items: list[Item]) -> Generator[Step, Answer | None, tuple[list[Item], Answer | None]]:
         """Send, and send again while the answer says that it may help.
 
         returns  the items that were young enough to be sent, and the answer: None if the run has to stop, or if there
@@ -266,11 +276,17 @@ class _Delivery:
                 message = f"{self.outcome.requests} requests were not enough to find the events that are wrong"
                 self.outcome.stop = _too_many(message)
                 return items, None
+            moment = self.policy.now()
+            interrupted = yield Turn(len(items))
+            if interrupted is not None:
+                self.outcome.stop = Stop(interrupted, PENDING_LATER)
+                return items, None
+            if self.policy.now() - moment >= _SOON:
+                items = self._fresh(items)
+                if not items:
+                    return items, None
             answer = yield Send(items)
             assert answer is not None
-            if answer.reason == INTERRUPTED:  # nothing was sent
-                self.outcome.stop = Stop(answer, PENDING_LATER)
-                return items, None
             self._count(items, answer, tries)
             tries += 1
             self._note(items, answer)
@@ -288,7 +304,8 @@ class _Delivery:
                 self.outcome.stop = Stop(answer, PENDING_PERSON)
                 return items, None
             if answer.unclear and not self.policy.window:
-                if not self.policy.is_silent():
+                is_told = answer.retry_after is not None  # so others have to wait, though these are not sent again
+                if not self.policy.is_silent() and (not is_told or (yield from self._waits(answer, tries))):
                     continue  # which holds them
                 self.outcome.stop = Stop(answer, PENDING_LATER)
                 return items, None
@@ -325,7 +342,7 @@ class _Delivery:
     def _is_proven(self) -> bool:
         return bool(self.outcome.accepted) or self.policy.proven()
 
-    def _waits(self, answer: Answer, tries: int) -> Generator[Send | Wait, Answer | None, bool]:
+    def _waits(self, answer: Answer, tries: int) -> Generator[Step, Answer | None, bool]:
         """Wait as the destination asks, or a little longer each time; False if that would be too long."""
         backoff = self.policy.jitter(min(_LONGEST_BACKOFF, _FIRST_WAIT * 2**tries))
         seconds = max(answer.retry_after or 0.0, backoff)

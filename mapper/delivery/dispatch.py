@@ -1,8 +1,4 @@
-"""Carries out deliveries: a few threads, each with its own request on its way, and what they share.
-
-They share the destination's patience: a limit that one of them meets holds back all of them, as does the rate that the
-user allows; and there is one budget of repeated requests for the run.
-"""
+"""Carries out deliveries: a few threads, each with its own request on its way, and a clock by which they wait."""
 
 from __future__ import annotations
 
@@ -18,19 +14,13 @@ from typing import Any, Final
 
 from ..destinations.answers import Answer
 from ..destinations.rendering import Rendering
-from .delivery import Policy, Send, deliver
+from .delivery import Policy, Send, Turn, deliver
 from .items import INTERRUPTED, PATIENCE, PENDING_PERSON, WINDOW, Item, Outcome
+from .sharing import Shared
 
 CONCURRENCY: Final = 4
 GRACE: Final = 10.0
 """Seconds that requests on their way have to come to their end once a run is to stop."""
-
-_FREE_RETRIES: Final = 200
-_RETRIES_IN: Final = 5
-_SILENT: Final = 3
-"""Requests in a row without a clear answer, after which a run that sends nothing twice ends for now."""
-_BUSY: Final = 90.0
-"""Percent of a limit of the destination from which on we hold back before it has to tell us."""
 
 Exchange = Callable[[Sequence[bytes]], Answer]
 """Sends encoded events in one request and says what came of it."""
@@ -95,20 +85,17 @@ class Dispatcher:
         self._exchange = exchange
         self._notify = notify
         self._switch = switch or Switch()
-        self._rate = rate
-        self._lock = threading.Lock()
-        self._not_before = 0.0
-        self._requests = self._retries = self._unclear = 0
-        self._is_proven = self._is_halted = False
+        self._shared = Shared(rate)
+        self._is_halted = False
         self._policy = Policy(
             clock,
             lambda longest: random.uniform(0, longest),
             patience=patience,
             margin=margin,
             window=window,
-            proven=lambda: self._is_proven,
-            is_silent=lambda: self._unclear >= _SILENT,
-            may_retry=self._may_retry,
+            proven=self._shared.is_proven,
+            is_silent=self._shared.is_silent,
+            may_retry=self._shared.may_retry,
             groups=_whole if rendering is None else partial(_grouped, rendering),
         )
         self._tasks: queue.SimpleQueue[tuple[Sequence[Item], Future[Outcome]] | None] = queue.SimpleQueue()
@@ -161,6 +148,9 @@ class Dispatcher:
             while True:
                 step = next(steps) if answer is None else steps.send(answer)
                 answer = None
+                if isinstance(step, Turn):
+                    answer = None if self._is_free(step.count) else Answer("stop", INTERRUPTED)
+                    continue
                 if isinstance(step, Send):
                     answer = self._sent(step.items, again=tries > 0)
                     tries = 0
@@ -176,38 +166,19 @@ class Dispatcher:
             return outcome
 
     def _sent(self, items: Sequence[Item], *, again: bool) -> Answer:
-        if not self._turn(len(items)):
-            return Answer("stop", INTERRUPTED)
         answer = self._exchange([item.encoded for item in items])
-        with self._lock:
-            self._requests += 1
-            self._retries += again
-            self._unclear = self._unclear + 1 if answer.unclear else 0
-            is_taken = answer.meaning == "accepted" and len(answer.verdicts) < len(items)
-            self._is_proven = self._is_proven or is_taken
-        if answer.meaning == "accepted" and answer.usage >= _BUSY:
-            self.hold(min(answer.usage - _BUSY + 5.0, 60.0))
+        self._shared.answered(answer, len(items), time.monotonic(), again=again)
         return answer
 
-    def _turn(self, count: int) -> bool:
+    def _is_free(self, count: int) -> bool:
         """Wait until these events may be sent; False if the run is to end before."""
         while not self.is_halted:
-            with self._lock:
-                moment = time.monotonic()
-                pause = self._not_before - moment
-                if pause <= 0:
-                    if self._rate is not None:
-                        self._not_before = moment + count / self._rate
-                    return True
+            pause = self._shared.pause(count, time.monotonic())
+            if not pause:
+                return True
             self._switch.wait(min(pause, 1.0))
         return False
 
     def hold(self, seconds: float) -> None:
         """Nobody sends before so many seconds are over."""
-        with self._lock:
-            self._not_before = max(self._not_before, time.monotonic() + seconds)
-
-    def _may_retry(self) -> bool:
-        """Requests sent again beyond these only add to the destination's trouble."""
-        with self._lock:
-            return self._retries < _FREE_RETRIES + self._requests // _RETRIES_IN
+        self._shared.hold(seconds, time.monotonic())

@@ -18,6 +18,7 @@ from .points import every_point
 from .power import power_cuts
 from .running import run
 from .scenarios import SCENARIOS, Scenario
+from .simulation import story
 
 
 def main() -> int:
@@ -29,7 +30,10 @@ def main() -> int:
     parser.add_argument("--points", action="store_true", help="instead, end a run at each of its steps in turn")
     parser.add_argument("--disk", action="store_true", help="instead, let the disk fail at each operation, or run full")
     parser.add_argument("--power-cuts", type=int, default=0, metavar="N", help="instead, cut the power so many times")
-    parser.add_argument("--seed", type=int, default=1, help="which kills or power cuts")
+    parser.add_argument(
+        "--stories", type=int, default=0, metavar="N", help="instead, so many runs in a time of their own"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="which kills, power cuts or stories")
     chosen = parser.parse_args()
     if chosen.kills:
         return _killed(chosen.kills, chosen.seed, signal.Signals[chosen.by])
@@ -37,6 +41,8 @@ def main() -> int:
         return _without_power(chosen.power_cuts, chosen.seed)
     if chosen.disk:
         return _on_a_failing_disk()
+    if chosen.stories:
+        return _told(chosen.stories, chosen.seed)
     if chosen.points:
         return _at_every_point()
     wanted = [one for one in SCENARIOS if not chosen.names or {one.name, one.group} & set(chosen.names)]
@@ -68,6 +74,17 @@ def _killed(kills: int, seed: int, by: int) -> int:
             for one in wrong:
                 print(f"        {one}")
     print(f"{kills} deaths in {time.monotonic() - started:.0f} s")
+    return 1 if failed else 0
+
+
+def _told(stories: int, first: int) -> int:
+    started, failed = time.monotonic(), 0
+    for seed in range(first, first + stories):
+        wrong = story(seed)
+        failed += bool(wrong)
+        for one in wrong:
+            print(f"FAILED  seed {seed}: {one}", flush=True)
+    print(f"{stories - failed} of {stories} as they must be, in {time.monotonic() - started:.0f} s")
     return 1 if failed else 0
 
 
