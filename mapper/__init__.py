@@ -15,7 +15,7 @@ The modules stand in one order, and each imports only those before it (tests/tes
     destinations    cleaning, personal, rules, fields, windows, rendering, request, answers, declaration,
                     declared, assembly, wiring, hints, destination, leaves, validation, pasted, payload, reference
     compiler        projection, trees, mapping, tables, nodes, shaping, passed_on, lowered, shortcuts, parts, lists,
-                    parameters, checks, compiler
+                    parameters, checks, assembling, compiler
     events          refusal, matching, results, making, forms, fusing, writing, glances, program, stepping, explain
     records         streams, source, blocks, worker, workers, reading
     delivery        items, delivery, sharing, dispatch, ledger, locking, stretches, syncing, recognising, journal,

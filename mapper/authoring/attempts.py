@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..compiler.compiler import Transform, compile_mapping
+from ..compiler.assembling import Transform
+from ..compiler.compiler import compile_mapping
 from ..errors import RecordError
 from ..events.program import Program
 from ..language.values import Context

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..compiler.compiler import Transform
+from ..compiler.assembling import Transform
 from ..compiler.parts import Parameter
 from ..compiler.projection import Path, label, reads
 from ..delivery.report import Reason, warned

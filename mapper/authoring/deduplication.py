@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ..compiler.compiler import Transform
+from ..compiler.assembling import Transform
 from ..compiler.parts import Parameter
 from ..compiler.projection import label
 from ..destinations.destination import Destination

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from ..compiler import nodes
-from ..compiler.compiler import Transform
+from ..compiler.assembling import Transform
 from ..destinations.cleaning import remembered
 from ..destinations.destination import Destination
 from ..destinations.rules import Condition, Rule

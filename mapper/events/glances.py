@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..compiler import nodes
-from ..compiler.compiler import DROPPED, IGNORED, Assembler, Compiler
+from ..compiler.assembling import Assembler
+from ..compiler.compiler import DROPPED, IGNORED, Compiler
 from ..compiler.mapping import MappingSpec
 from ..compiler.projection import Projection
 from ..compiler.trees import Leaf

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ..compiler.compiler import Compiled, Transform
+from ..compiler.assembling import Transform
+from ..compiler.compiler import Compiled
 from ..compiler.projection import label, reads
 from ..destinations.cleaning import CODES
 from ..errors import RecordError, Span

@@ -19,7 +19,8 @@ from typing import Any
 import msgspec
 
 from ..compiler import mapping
-from ..compiler.compiler import DROPPED, IGNORED, LIMITED, Compiled, Transform, compile_mapping
+from ..compiler.assembling import Transform
+from ..compiler.compiler import DROPPED, IGNORED, LIMITED, Compiled, compile_mapping
 from ..compiler.mapping import SampleSpec
 from ..compiler.projection import walk_paths
 from ..compiler.trees import Place

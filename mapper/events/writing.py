@@ -25,7 +25,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ..compiler.compiler import DROPPED, IGNORED, SEND, Compiled, Transform
+from ..compiler.assembling import Transform
+from ..compiler.compiler import DROPPED, IGNORED, SEND, Compiled
 from ..destinations.destination import Destination
 from ..destinations.personal import may_name_somebody
 from ..destinations.rules import Rule
