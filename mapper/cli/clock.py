@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -31,7 +31,13 @@ def _iso(text: str) -> float:
     return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
-class Clock(click.ParamType[float]):
+if TYPE_CHECKING:
+    _Moment = click.ParamType[float]
+else:  # before click 8.4 it says nothing of what it gives
+    _Moment = click.ParamType
+
+
+class Clock(_Moment):
     """The clock of a run: Unix seconds, or an ISO time (UTC without a zone)."""
 
     name = "time"
