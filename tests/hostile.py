@@ -302,13 +302,19 @@ def raw(next_script: Callable[[], tuple[Script, str]]) -> Iterator[Raw]:
         server.close()
 
 
+def connected(server: Raw) -> Connection:
+    """A connection that sends events to a server."""
+    destination = load_destination("meta")
+    prepared = destination.request.prepare({**SETTINGS, "API_VERSION": "v25.0"}, base=server.url)
+    return Connection(destination, prepared, deadline=DEADLINE)
+
+
 def exchanges(seconds: float, seed: int) -> Counter[str]:
     """Send requests to a hostile server for so long; returns how often each meaning came."""
-    make, found, destination = random.Random(seed), Counter[str](), load_destination("meta")
+    make, found = random.Random(seed), Counter[str]()
     until, events = time.monotonic() + seconds, [b'{"event_name":"Lead"}'] * SENT
     with raw(lambda: (script(make), make.choice(["stay", "stay", "close", "reset"]))) as server:
-        prepared = destination.request.prepare({**SETTINGS, "API_VERSION": "v25.0"}, base=server.url)
-        connection = Connection(destination, prepared, deadline=DEADLINE)
+        connection = connected(server)
         while time.monotonic() < until:
             started = time.monotonic()
             try:

@@ -73,6 +73,8 @@ def _follows_redirects(patch: pytest.MonkeyPatch) -> None:
         return genuine(self, method, url, **{**named, "follow_redirects": True})
 
     patch.setattr(httpx.Client, "stream", stream)
+    patch.setattr("mapper.delivery.connecting._UNHEARD", ())
+    patch.setattr(httpx.Client, "stream", stream)
 
 
 def _rejects_the_whole_batch(patch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import mapper
 from mapper.events.explain import explain
 
 from .answering import NOW, lead
-from .hostile import exchanges, lines, meanings
+from .hostile import connected, exchanges, lines, meanings, raw
 
 
 def test_no_line_breaks_anything(tmp_path: Path) -> None:
@@ -39,3 +39,18 @@ def test_what_is_not_read_does_not_matter_when_something_is_missing(
     result = program.map(line, NOW)
     assert [problem.code for problem in result.problems] in (["missing"], ["not-json"])
     assert explain(program, line, NOW).result.problems == result.problems
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"Location: https:+/evil.example/", b"Location: htt\x01", b"Set-Cookie: a=b\x1b[\xef\xbb\xbf", b"Location: \xff"],
+)
+def test_nothing_is_done_with_an_answer_but_reading_it(header: bytes) -> None:
+    """A client would look at where a redirect leads even if it follows none, and send cookies with the next request."""
+    body = b'{"events_received": 3}'
+    whole = b"HTTP/1.1 %d OK\r\n%s\r\nContent-Length: %d\r\n\r\n%s"
+    told = [whole % (200, header, len(body), body), whole % (307, header, len(body), body)]
+    with raw(lambda: ([told.pop(0)], "stay")) as server:
+        connection = connected(server)
+        assert [connection.send([b"{}"] * 3).meaning for _ in range(2)] == ["accepted", "stop"]
+        connection.close()

@@ -19,6 +19,9 @@ import httpx
 _PIECE: Final = 65_536
 """Bytes that are written at once: whoever reads slowly is noticed between two of them."""
 
+_UNHEARD: Final = (b"location", b"set-cookie")
+"""What the client would act on: it looks at where a redirect leads even if it does not follow, and keeps cookies."""
+
 _IDLE: Final = 20.0
 """Seconds for which a connection is kept for the next request."""
 
@@ -112,8 +115,9 @@ class Connections(httpx.BaseTransport):
                 )
             )
         assert isinstance(response.stream, Iterable)
+        headers = [(name, value) for name, value in response.headers if name.lower() not in _UNHEARD]
         return httpx.Response(
-            response.status, headers=response.headers, stream=_Body(response.stream), extensions=response.extensions
+            response.status, headers=headers, stream=_Body(response.stream), extensions=response.extensions
         )
 
     def close(self) -> None:
