@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import random
 import shlex
@@ -28,12 +29,16 @@ from mapper.delivery import ledger
 from mapper.delivery.inspection import decide, look
 from mapper.delivery.journal import Journal
 from mapper.delivery.metrics import write
+from mapper.delivery.settings import resolve
 from mapper.delivery.stretches import Kept, Repeated, Stretch
+from mapper.delivery.transport import Connection
+from mapper.destinations.destination import load_destination
 from mapper.errors import DeliveryError
 
 from .answering import NOW, PATIENCE, SETTINGS, Answering, lead, taken
 from .command import MAPPER, run
 from .conftest import SMALL
+from .hostile import Script, raw
 
 Compile = Callable[..., mapper.Program]
 TOKEN = "EAAGsecretTOKEN123"
@@ -432,8 +437,6 @@ def test_the_command_leaves_no_image_of_its_memory() -> None:
 
 def test_a_sender_leaves_nothing_behind(compiled: Compile, answering: Callable[..., Answering], tmp_path: Path) -> None:
     """No thread, no handler of signals, no logging, no open file."""
-    import logging
-
     server, program = answering(taken), compiled()
     threads, handlers = set(threading.enumerate()), [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     loggers = list(logging.getLogger().handlers)
@@ -502,6 +505,53 @@ def test_no_secret_is_in_the_frames_of_an_exception(
     shown = seen_by_a_debugger(error.value) + repr(error.value) + error.value.hint
     assert TOKEN not in shown
     assert PASSWORD not in shown
+
+
+def said_back(status: int, *headers: str, body: str = "{}") -> bytes:
+    """An answer as bytes."""
+    head = [f"HTTP/1.1 {status} X", *headers, f"Content-Length: {len(body)}"]
+    return "\r\n".join([*head, "", body]).encode()
+
+
+MOVED = said_back(307, f"Location: https://elsewhere.example/v25.0/123/events?access_token={TOKEN}")
+CUT = MOVED.index(TOKEN.encode()) + 9
+QUOTED = json.dumps({"error": {"message": f"Malformed access token {TOKEN}", "code": 190, "fbtrace_id": TOKEN}})
+LOUD: dict[str, tuple[str, Script]] = {
+    "it is accepted": ("http-200", [said_back(200, body='{"events_received": 1}')]),
+    "a redirect repeats the address": ("http-307", [MOVED]),
+    "a redirect comes in two pieces": ("http-307", [MOVED[:CUT], 0.05, MOVED[CUT:]]),
+    "the token is quoted": ("190", [said_back(401, body=QUOTED)]),
+    "a page quotes it": ("http-502", [said_back(502, body=f"<html>{TOKEN}</html>")]),
+    "it never answers": ("no-answer", [2.0]),
+    "nobody listens": ("not-sent", []),
+    "it speaks no TLS": ("not-sent", [b"HTTP/1.1 400 X\r\n\r\n"]),
+}
+
+
+# What a client of the caller's own logs of an answer's headers is not ours to keep quiet.
+TRIED = [(name, True) for name in LOUD] + [(name, False) for name in LOUD if "redirect" not in name]
+
+
+@pytest.mark.parametrize(("name", "is_own"), TRIED)
+def test_no_answer_brings_the_token_into_a_log(name: str, is_own: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Everybody logs everything: also the HTTP client, which writes down the headers of answers."""
+    code, script = LOUD[name]
+    for logger in ("", "httpx", "httpcore"):
+        caplog.set_level(logging.DEBUG, logger)
+    destination = load_destination("meta")
+    settings = resolve(destination, {"PIXEL_ID": "123", "ACCESS_TOKEN": TOKEN})
+    with raw(lambda: (script, "close")) as server, httpx.Client(timeout=0.5, verify=False) as client:
+        url = server.url.replace("http:", "https:") if script[:1] == [b"HTTP/1.1 400 X\r\n\r\n"] else server.url
+        if not script:
+            server.close()
+        prepared = destination.request.prepare(settings, base=url, token_in=None if is_own else "header")
+        connection = Connection(destination, prepared, deadline=0.5, client=None if is_own else client)
+        answer = connection.send([b'{"event_name": "Lead"}'])
+        connection.close()
+    assert answer.code == code
+    assert caplog.records
+    for text in (caplog.text, repr(answer), repr(connection), repr(vars(connection))):
+        assert TOKEN not in text
 
 
 @pytest.mark.parametrize("word", ["started", "batch", "waiting", "stopped", "progress"])

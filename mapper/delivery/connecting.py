@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import quote, quote_plus
 
 import httpcore
 import httpx
@@ -21,6 +22,9 @@ _PIECE: Final = 65_536
 
 _UNHEARD: Final = (b"location", b"set-cookie")
 """What the client would act on: it looks at where a redirect leads even if it does not follow, and keeps cookies."""
+
+_SHORTEST: Final = 8
+"""Characters of a secret that is looked for; what is shorter would be found everywhere, and is none."""
 
 _IDLE: Final = 20.0
 """Seconds for which a connection is kept for the next request."""
@@ -45,12 +49,39 @@ class Deadline(threading.local):
         return left if timeout is None else min(left, timeout)
 
 
+class Mask:
+    """Blots out what is secret in what comes back: a redirect repeats the address with the token in it, and a client
+    that is told to log everything writes that down; a destination quotes the token that it does not like.
+
+    As many stars stand for it, so that nothing else is moved.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        forms = {form.encode() for secret in secrets for form in (secret, quote(secret, safe=""), quote_plus(secret))}
+        self._secrets = sorted((form for form in forms if len(form) >= _SHORTEST), key=len, reverse=True)
+        self.reach = len(self._secrets[0]) - 1 if self._secrets else 0
+
+    def over(self, data: bytes, before: bytes = b"") -> bytes:
+        """``data`` without secrets, nor the rest of one that began in what came before it."""
+        whole = before + data
+        for secret in self._secrets:
+            whole = whole.replace(secret, b"*" * len(secret))
+        return whole[len(before) :]
+
+    def __repr__(self) -> str:
+        return "Mask()"
+
+
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline) -> None:
-        self._inner, self._deadline = inner, deadline
+    def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline, mask: Mask) -> None:
+        self._inner, self._deadline, self._mask = inner, deadline, mask
+        self._before = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
+        data = self._inner.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
+        shown, reach = self._mask.over(data, self._before), self._mask.reach
+        self._before = (self._before + data)[-reach:] if reach else b""
+        return shown
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for start in range(0, len(buffer), _PIECE):
@@ -64,15 +95,15 @@ class _Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         left = self._deadline.left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left), self._deadline)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left), self._deadline, self._mask)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
 
 
 class _Network(httpcore.NetworkBackend):
-    def __init__(self, deadline: Deadline) -> None:
-        self._inner, self._deadline = httpcore.SyncBackend(), deadline
+    def __init__(self, deadline: Deadline, mask: Mask) -> None:
+        self._inner, self._deadline, self._mask = httpcore.SyncBackend(), deadline, mask
 
     def connect_tcp(
         self,
@@ -83,14 +114,15 @@ class _Network(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         left = self._deadline.left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._inner.connect_tcp(host, port, left, local_address, socket_options), self._deadline)
+        stream = self._inner.connect_tcp(host, port, left, local_address, socket_options)
+        return _Stream(stream, self._deadline, self._mask)
 
 
 class Connections(httpx.BaseTransport):
     """A few connections, for an ``httpx.Client``. No proxy and no certificate is taken from the environment."""
 
     def __init__(
-        self, most: int, deadline: Deadline, context: ssl.SSLContext, proxy: httpcore.Proxy | None = None
+        self, most: int, deadline: Deadline, context: ssl.SSLContext, mask: Mask, proxy: httpcore.Proxy | None = None
     ) -> None:
         self._pool = httpcore.ConnectionPool(
             ssl_context=context,
@@ -98,7 +130,7 @@ class Connections(httpx.BaseTransport):
             max_connections=most,
             max_keepalive_connections=most,
             keepalive_expiry=_IDLE,
-            network_backend=_Network(deadline),
+            network_backend=_Network(deadline, mask),
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -18,7 +18,7 @@ from ..destinations.answers import MAX_BODY, Answer
 from ..destinations.destination import Destination
 from ..destinations.request import Prepared
 from ..errors import DeliveryError
-from .connecting import Connections, Deadline
+from .connecting import Connections, Deadline, Mask
 from .reaching import is_loopback, place, through, trouble, trust, understood, untrusted
 
 DEADLINE: Final = 60.0
@@ -85,10 +85,8 @@ class Connection:
         if url.scheme != "https" and not is_loopback(url.raw_host.decode("ascii")):
             raise DeliveryError("insecure", "the address must begin with https://: the token would be readable", 2)
         self._destination, self._prepared = destination, prepared
-        self._seconds, self._deadline = deadline, Deadline()
+        self._seconds, self._deadline, self._mask = deadline, Deadline(), Mask(prepared.secrets)
         self._is_own = client is None
-        self._query: Mapping[str, str] = {} if client is None else prepared.query
-        self._headers: Mapping[str, str] = {} if client is None else prepared.headers
         self._target, self._proxy = place(url), ""
         self._client = client if client is not None else self._made(connections, url, proxy, ca_file)
 
@@ -96,7 +94,7 @@ class Connection:
         context = trust(ca_file)
         way = through(proxy, url, context) if proxy else None
         self._proxy = place(way.url) if way is not None else ""
-        inner = Connections(connections, self._deadline, context, way)
+        inner = Connections(connections, self._deadline, context, self._mask, way)
         return httpx.Client(
             transport=_Adding(inner, self._prepared.query, self._prepared.headers),
             timeout=httpx.Timeout(self._seconds, connect=10.0),
@@ -121,8 +119,12 @@ class Connection:
                 self._prepared.method,
                 self._prepared.url,
                 content=stream(),
-                params=self._query or None,
-                headers={**_HEADERS, **self._headers, "Content-Length": str(len(body))},
+                params=None if self._is_own else self._prepared.query or None,  # else it is added below the client
+                headers={
+                    **_HEADERS,
+                    **({} if self._is_own else self._prepared.headers),
+                    "Content-Length": str(len(body)),
+                },
                 follow_redirects=False,
             ) as response:
                 data = bytearray()
@@ -130,7 +132,8 @@ class Connection:
                     data += chunk
                     if len(data) > MAX_BODY or time.monotonic() - started > self._seconds:
                         return self._destination.answers.lost(written=True, why="the answer does not end")
-                return self._destination.answer(response.status_code, bytes(data), len(events), response.headers)
+                said = self._mask.over(bytes(data))  # as a client that was handed over does not
+                return self._destination.answer(response.status_code, said, len(events), response.headers)
         except (httpx.ConnectError, httpx.ProxyError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return self._unreached(error)
         except httpx.TimeoutException:

@@ -134,6 +134,7 @@ class Prepared:
 
     url      without query, and so without a secret
     body     ``prefix``, the encoded events joined by commas, ``suffix``; ``frame`` is both as an object
+    secrets  what of it nobody may see, wherever it comes up again
     """
 
     method: str
@@ -144,6 +145,7 @@ class Prepared:
     suffix: bytes = field(repr=False)
     frame: Mapping[str, Any] = field(default_factory=dict, repr=False)
     rendering: Rendering | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def body(self, events: Iterable[bytes]) -> bytes:
         """The body for these encoded events, which can share a request."""
@@ -234,8 +236,8 @@ class Request:
         _merge(body, {**_filled(self.body, values), **(envelope or {})})
         if test_code is not None and self.test_code is not None:
             _put(body, self.test_code, test_code)
-        self._authorise(values, token_in, query, headers, body)
-        return Prepared(self.method, url, query, headers, *_around(body), body, self.rendering)
+        secrets = self._authorise(values, token_in, query, headers, body)
+        return Prepared(self.method, url, query, headers, *_around(body), body, self.rendering, secrets)
 
     def _authorise(
         self,
@@ -244,9 +246,10 @@ class Request:
         query: dict[str, str],
         headers: dict[str, str],
         body: dict[str, Any],
-    ) -> None:
+    ) -> tuple[str, ...]:
+        """Put the token where it goes, and its proof; returns what is secret."""
         if self.token is None or self.token.setting not in values:
-            return
+            return ()
         token = values[self.token.setting]
         place = token_in or self.token.place
         name = next((name for known, name in self.token.places.items() if known == place), None)
@@ -261,6 +264,8 @@ class Request:
         if self.proof is not None and self.proof.setting in values:
             proof = self.proof.of(token, values[self.proof.setting])
             (body if place == "body" else query)[self.proof.name] = proof
+            return token, values[self.proof.setting], proof
+        return (token,)
 
 
 def _filled(said: Any, values: Mapping[str, str]) -> Any:
