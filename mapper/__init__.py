@@ -20,7 +20,7 @@ The modules stand in one order, and each imports only those before it (tests/tes
     records         streams, source, blocks, worker, workers, reading
     delivery        items, delivery, sharing, dispatch, ledger, locking, stretches, syncing, recognising, journal,
                     inspection, job, cutting, dead_letters, settling, report, metrics, settings, reaching, connecting,
-                    transport, options, run, pipeline, retrying, receipts, unsettled, sender, async_sender
+                    transport, options, sending, run, pipeline, retrying, receipts, unsettled, sender, async_sender
     authoring       attempts, coverage, deduplication, instructions, drafts, guessing, diagnostics, comparing,
                     rewriting, specs, formatting, editor
     .               sandbox, cli, __main__

@@ -18,7 +18,8 @@ from .dispatch import Notify, Switch
 from .journal import Journal
 from .options import AsKeywords, Options, window
 from .report import Report
-from .run import OnProgress, Run
+from .run import Run
+from .sending import OnProgress
 from .settings import Settings, Unshown, address_of, resolve
 from .transport import Connection
 
@@ -77,7 +78,7 @@ def send(
     run = Run(program, Options(**options), DeadLetters(Path(dead_letters) if dead_letters else None), now)
     del options  # whose proxy may hold a password: see Unshown
     settings, given = Settings(settings), inputs(source, follow=run.options.follow)
-    run.on_progress, run.on_note, run.switch = on_progress, on_note or run.on_note, switch or run.switch
+    run.sending.heed(on_progress, on_note, switch)
     _check_journal(given, journal, run.options, dry_run=dry_run)
     run.check(given, is_test=test_event_code is not None or _is_elsewhere(program, to, dry_run=dry_run))
     return execute(
@@ -121,13 +122,13 @@ def execute(
         if not dry_run:
             found = resolve(destination, settings)
             for doubt in found.doubts:
-                run.on_note("warning", {"code": "settings", "message": doubt})
+                run.sending.on_note("warning", {"code": "settings", "message": doubt})
             prepared = destination.request.prepare(found, test_code=test_event_code, base=base)
             _connect(run, prepared, Path(journal) if journal is not None else None, stack)
         run.go(given)
     return reports.made(
         run.program,
-        run.tally,
+        run.sending.tally,
         to=to or destination.name,
         dry_run=dry_run,
         seconds=time.monotonic() - started,
@@ -157,9 +158,9 @@ def _connect(run: Run, prepared: Prepared, journal: Path | None, stack: ExitStac
             window=window(program.destination.memory, options.on_unclear),
             clock=run.clock,
         )
-        run.journal = stack.enter_context(opened)
-    run.dispatcher = run.made_dispatcher(connection.send)
-    stack.callback(run.dispatcher.close)
+        run.sending.journal = stack.enter_context(opened)
+    run.sending.dispatcher = run.sending.made_dispatcher(connection.send)
+    stack.callback(run.sending.dispatcher.close)
 
 
 __all__ = ["OnProgress", "Options", "Switch", "execute", "send"]

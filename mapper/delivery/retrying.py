@@ -22,7 +22,8 @@ from .inspection import settled
 from .options import AsKeywords, Options
 from .pipeline import execute
 from .report import Report
-from .run import OnProgress, Run
+from .run import Run
+from .sending import OnProgress
 from .settings import Settings
 
 _NO_LETTER = Refusal("no-letter", "the line is no dead letter")
@@ -132,7 +133,7 @@ def retry(
     is_real = not (plan or trial or test_event_code is not None)
     letters = DeadLetters(path if is_real else None, origin=lambda line: opened(line.data) or line)
     run = Run(Retrying(program), replace(chosen, workers=1), letters, now)
-    run.on_progress, run.on_note, run.switch = on_progress, on_note or run.on_note, switch or run.switch
+    run.sending.heed(on_progress, on_note, switch)
     run.passed = settled(journal_of(path), path)
     run.letters.check()
     return execute(
