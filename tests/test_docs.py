@@ -308,3 +308,13 @@ def test_every_code_has_its_line_in_the_docs() -> None:
     codes = {*raised_codes(), *CODES, *EXPRESSION_CODES, *SCHEMA_CODES}
     assert len(codes) > 100
     assert sorted(code for code in codes if f"| `{code}` |" not in text) == []
+
+
+def test_what_keeps_a_promise_is_there() -> None:
+    """The tests that docs/security.md names."""
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (ROOT / "docs" / "security.md").read_text(encoding="utf-8"))
+    assert len(named) > 30
+    missing = [
+        f"{file}::{name}" for file, name in named if f"def {name}(" not in (ROOT / "tests" / file).read_text("utf-8")
+    ]
+    assert missing == []

@@ -54,3 +54,11 @@ def test_nothing_is_done_with_an_answer_but_reading_it(header: bytes) -> None:
         connection = connected(server)
         assert [connection.send([b"{}"] * 3).meaning for _ in range(2)] == ["accepted", "stop"]
         connection.close()
+
+
+def test_what_looks_like_an_expression_in_a_record_is_sent_as_it_is(compiled: Callable[..., mapper.Program]) -> None:
+    text = "{{ 7 * 7 }}{% for x in y %}${7*7}#{7*7}<%= 7*7 %>"
+    [event] = compiled().map(lead(1, id=f"id {text}", agent=text), NOW).events
+    said = json.loads(event.encoded)
+    assert said["user_data"]["client_user_agent"] == text
+    assert said["event_id"] == f"id {text}"
