@@ -118,7 +118,7 @@ def test_head_ends_it_quietly(verb: str, folder: Path) -> None:
 def test_a_full_disk_is_said_and_no_bug(folder: Path) -> None:
     found = shell("mapper map -q m.yaml good.jsonl > /dev/full", folder)
     assert found.returncode == 5
-    assert found.stderr == b"mapper: No space left on device\n"
+    assert found.stderr == b"mapper: standard output: No space left on device\n"
 
 
 def test_a_report_that_cannot_be_written_is_said_with_its_name(folder: Path) -> None:

@@ -332,7 +332,10 @@ def test_a_journal_whose_making_was_cut_short_is_made_anew(tmp_path: Path) -> No
 def test_a_journal_in_which_nothing_stands_yet(tmp_path: Path) -> None:
     (tmp_path / "journal").touch()
     found = command("journal", "show", "journal", cwd=tmp_path)
-    assert (found.returncode, found.stdout) == (0, b"journal: nothing stands in it yet\n\nNothing is pending.\n")
+    assert (found.returncode, found.stdout) == (
+        0,
+        b"journal: nothing stands in it yet\n\nNothing is on its way, and nothing waits for a decision.\n",
+    )
     (tmp_path / "journal").write_text("a letter to my aunt " * 50)
     found = command("journal", "show", "journal", cwd=tmp_path)
     assert (found.returncode, found.stdout) == (5, b"")

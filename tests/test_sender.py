@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -651,3 +652,26 @@ def test_what_happens_is_told(listens: bool, compiled: Compile, answering: Calla
     assert [word for word, _ in told] == ["warning", "stopped"]
     assert "v19.0" in str(told[0][1])
     assert one.report().events.pending == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"concurrency": 0}, "concurrency is 1 or more, not 0"),
+        ({"batch_size": -5}, "batch_size is 1 or more, not -5"),
+        ({"rate": 0}, "rate is more than 0, not 0"),
+        ({"rate": math.nan}, "rate is more than 0, not nan"),
+        ({"max_wait": -1}, "max_wait is 0 or more, not -1"),
+    ],
+)
+def test_options_with_which_nothing_would_ever_be_sent_are_refused(
+    options: dict[str, Any], says: str, compiled: Callable[..., mapper.Program]
+) -> None:
+    more: dict[str, Any] = {"to": "http://127.0.0.1:9", "settings": SETTINGS, **options}
+    with pytest.raises(ValueError, match=f"^{says}$"):
+        mapper.Sender(compiled(), **more)
+    with pytest.raises(ValueError, match=f"^{says}$"):
+        mapper.send(compiled(), [], **more)
+    name = next(iter(options))
+    with pytest.raises(TypeError, match=f"^{name} is a number, not str$"):
+        mapper.send(compiled(), [], **{**more, name: "4"})

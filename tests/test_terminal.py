@@ -18,7 +18,7 @@ import pytest
 
 import mapper
 from mapper.authoring.diagnostics import excerpt
-from mapper.cli.live import as_line
+from mapper.cli.live import Pace, as_line
 from mapper.cli.main import HABITS, VERBS, group
 from mapper.delivery.report import Events, Records, Tally
 from mapper.errors import MappingError, Problem
@@ -190,3 +190,25 @@ def test_progress_says_what_is_refused() -> None:
     tally.records, tally.events = Records(read=12_000, mapped=11_995, dead=5), Events(made=11_995, sent=9_000)
     assert as_line(tally, 0.5, sends=False) == "12,000 records read, 11,995 events made, 5 refused"
     assert as_line(tally, 0.5) == "12,000 records read, 9,000 of 11,995 events sent, 5 refused"
+
+
+def test_progress_says_how_fast_it_goes_and_how_long_it_takes() -> None:
+    tally = Tally(size=1_000, position=600, passed=200, in_flight=30)
+    tally.records, tally.events = Records(read=100, mapped=100), Events(made=100, sent=50)
+    tally.sending.retries = 2
+    said = "100 records read, 50 of 100 events sent, 5/s, 30 in flight, 2 retries"
+    assert (
+        as_line(tally, 10.0, rate=5.0) == f"{said}, 0:30 left"
+    )  # a quarter is done: half of what was read in this run
+    assert as_line(tally, 3600.0, rate=5.0) == f"{said}, 3:00:00 left"
+    tally.size = 0
+    assert as_line(tally, 10.0, rate=5.0) == said, "nobody knows how long a pipe is"
+
+
+def test_the_rate_is_that_of_late() -> None:
+    pace = Pace()
+    assert pace.measured(0.0, 0) is None
+    assert pace.measured(2.0, 200) == 100
+    for moment in range(3, 30):
+        last = pace.measured(float(moment), 200)
+    assert last == 0

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import click
 
 from ..authoring.diagnostics import to_json
-from ..delivery.inspection import STATES, Contents, Source, State, decide, look
+from ..delivery.inspection import STATES, Contents, Pending, Source, State, decide, look
 from ..showing import visible
 from .main import tell
 
@@ -106,7 +107,7 @@ def _told(journal: Path, found: Contents) -> Iterator[str]:
         yield from _source(source)
     if not found.count(*STATES):
         yield ""
-        yield "Nothing is pending."
+        yield "Nothing is on its way, and nothing waits for a decision."
     if found.count("held"):
         yield ""
         yield "Look into the destination's own log, then decide:"
@@ -124,10 +125,10 @@ def _source(source: Source) -> Iterator[str]:
         if not pending:
             continue
         yield f"{_count(sum(one.records for one in pending))} {meaning}"
-        for one in pending[:_MOST] if source.name and state != "due" else ():
-            yield f"{'':13}bytes {one.start:,} to {one.end:,}, first sent {_moment(one.since)}"
-        if source.name and len(pending) > _MOST:
-            yield f"{'':13}and {len(pending) - _MOST} more places: --format json has them all"
+        places = _places(pending) if source.name and state != "due" else []
+        yield from (f"{'':13}{place}" for place in places[:_MOST])
+        if len(places) > _MOST:
+            yield f"{'':13}and {len(places) - _MOST} more places: --format json has them all"
     if source.kept:
         yield f"{source.kept:>9,} events kept for that"
     for twice in source.twice[:_MOST]:
@@ -136,6 +137,19 @@ def _source(source: Source) -> Iterator[str]:
         yield f"{'':11}may have arrived twice: line {lines}, accepted {_moment(twice.at)}"
     if len(source.twice) > _MOST:
         yield f"{'':11}and {len(source.twice) - _MOST} more such places: --format json has them all"
+
+
+def _places(pending: Sequence[Pending]) -> list[str]:
+    """Where they stand: those that were first sent at the same moment together."""
+    found: dict[str, list[Pending]] = {}
+    for one in pending:
+        found.setdefault(_moment(one.since), []).append(one)
+    return [
+        f"bytes {ones[0].start:,} to {ones[-1].end:,}"
+        + (f" in {len(ones):,} places" if any(one.end != other.start for one, other in pairwise(ones)) else "")
+        + f", first sent {moment}"
+        for moment, ones in found.items()
+    ]
 
 
 def _count(count: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ from ..errors import DeliveryError
 
 _EVERY: Final = 5.0
 """Seconds between two versions of the file of metrics."""
+
+_LATELY: Final = 10.0
+"""Seconds over which the rate is measured."""
 
 _LEVELS: Final = {"waiting": "warning", "stopped": "error", "error": "error"}
 
@@ -36,31 +40,76 @@ def progress(*, quiet: bool, sends: bool = True) -> Iterator[Show | None]:
     from rich.console import Console
 
     started = time.monotonic()
-    with Console(stderr=True).status("Reading …") as status:
+    console, pace, is_narrow = Console(stderr=True), Pace(), False
+    with console.status("Reading …") as status:
 
         def show(tally: Tally) -> None:
-            status.update(as_line(tally, time.monotonic() - started, sends=sends))
+            nonlocal is_narrow
+            moment = time.monotonic()
+            rate = pace.measured(moment, tally.events.sent)
+            counts, flow = as_line(tally, moment - started, sends=sends, rate=rate), ""
+            if is_narrow or len(counts) + 2 > console.width:  # broken at one place, and from then on always
+                is_narrow = True
+                counts, flow = _parts(tally, moment - started, sends=sends, rate=rate)
+            status.update(f"{counts}\n{flow}" if flow else counts)
 
         yield show
 
 
-def as_line(tally: Tally, seconds: float, *, sends: bool = True) -> str:
+class Pace:
+    """Events a second of late: a run that goes on for days says what it does now."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def measured(self, moment: float, sent: int) -> float | None:
+        """Sent so many by a moment: how many a second in the last ones; None at first."""
+        seen = self._seen
+        seen.append((moment, sent))
+        while len(seen) > 2 and seen[1][0] < moment - _LATELY:
+            seen.popleft()
+        passed = moment - seen[0][0]
+        return (sent - seen[0][1]) / passed if passed > 1 else None
+
+
+def as_line(tally: Tally, seconds: float, *, sends: bool = True, rate: float | None = None) -> str:
     """``12,000 records read, 9,000 of 11,000 events sent, 5 refused, 1,200/s, 2,000 in flight, 0:12 left``"""
+    return ", ".join(filter(None, _parts(tally, seconds, sends=sends, rate=rate)))
+
+
+def _parts(tally: Tally, seconds: float, *, sends: bool, rate: float | None) -> tuple[str, str]:
+    """What has become of the records, and how it goes on."""
     records, events, sending = tally.records, tally.events, tally.sending
     made = f"{events.sent:,} of {events.made:,} events sent" if sends else f"{events.made:,} events made"
     parts = [f"{records.read:,} records read", made]
     if records.dead:
         parts.append(f"{records.dead:,} refused")
-    if seconds > 1 and events.sent:
-        parts.append(f"{events.sent / seconds:,.0f}/s")
+    flow = []
+    if rate is not None and events.sent:
+        flow.append(f"{rate:,.0f}/s")
     if tally.in_flight:
-        parts.append(f"{tally.in_flight:,} in flight")
+        flow.append(f"{tally.in_flight:,} in flight")
     if sending.retries:
-        parts.append(f"{sending.retries:,} {'retry' if sending.retries == 1 else 'retries'}")
-    if tally.size and tally.position and seconds > 1:
-        left = int(seconds * (tally.size - tally.position) / tally.position)
-        parts.append(f"{left // 60}:{left % 60:02} left")
-    return ", ".join(parts)
+        flow.append(f"{sending.retries:,} {'retry' if sending.retries == 1 else 'retries'}")
+    if seconds > 1 and (left := _left(tally, seconds, sends=sends)) is not None:
+        flow.append(f"{left} left")
+    return ", ".join(parts), ", ".join(flow)
+
+
+def _left(tally: Tally, seconds: float, *, sends: bool) -> str | None:
+    """``1:02:03``, if it goes on as it has; None if nobody knows how much there is.
+
+    What was read is not done before its events are; what an earlier run had settled took no time.
+    """
+    begun, size = tally.position - tally.passed, tally.size - tally.passed
+    share = begun / size if tally.size and size > 0 else 0.0
+    if sends and tally.events.made:
+        share *= (tally.events.sent + tally.events.rejected) / tally.events.made
+    if share <= 0:
+        return None
+    left = int(seconds * (1 - share) / share)
+    hours = f"{left // 3600}:{left // 60 % 60:02}" if left >= 3600 else f"{left // 60}"
+    return f"{hours}:{left % 60:02}"
 
 
 def log(word: str, fields: Mapping[str, Any]) -> None:

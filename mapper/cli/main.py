@@ -173,7 +173,8 @@ def _run(arguments: list[str]) -> int:
         say(f"mapper: {error}")
         return 2
     except OSError as error:  # a full disk, say: the message of the system, which names files and no values
-        say(f"mapper: {error.strerror or 'the system refused'}" + (f": {error.filename}" if error.filename else ""))
+        why = error.strerror or "the system refused"  # our own files are named; without a name it is our output
+        say(f"mapper: {why}: {error.filename}" if error.filename else f"mapper: standard output: {why}")
         _quiet()
         return 5
     except Exception as error:  # noqa: BLE001 - the outermost frame: whatever comes here is a mistake of ours

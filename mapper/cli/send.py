@@ -206,7 +206,8 @@ def _send(
     if notify is not None:
         notify("finished", {key: said for key, said in report.as_dict().items() if key not in ("repeated", "held")})
     if not quiet:
-        say(summary(report, colour=coloured(sys.stderr), width=width(sys.stderr), mapping=mapping))
+        shape: dict[str, Any] = {"colour": coloured(sys.stderr), "width": width(sys.stderr)}
+        say(summary(report, mapping=mapping, is_journalled=options["journal"] is not None, **shape))
     if report_file is not None:  # after it was told: a disk that is full must not take the outcome with it
         write(report_file, to_json(report.as_dict()) + "\n", "report", 0o600)
     if counts is not None:

@@ -37,11 +37,12 @@ class _Group:
     places: dict[str, Counter[str]] = field(default_factory=dict)
 
 
-def summary(report: Report, *, colour: bool, width: int = 0, mapping: str = "") -> str:
+def summary(report: Report, *, colour: bool, width: int = 0, mapping: str = "", is_journalled: bool = True) -> str:
     """A finished run.
 
     width    columns to wrap long reasons at; 0 for no wrapping
     mapping  the mapping's file, to say how to look into a refused record
+    is_journalled  whether the next run knows what this one did
     """
     paint = painter(colour)
     events = report.events
@@ -65,7 +66,7 @@ def summary(report: Report, *, colour: bool, width: int = 0, mapping: str = "") 
     lines += ["", said] if said else []
     if report.rejected:
         lines += ["", paint(RED, "Rejected by the destination:"), *_grouped(report.rejected, paint, width, _REST)]
-    lines += ["", *_ending(report, paint, mapping)]
+    lines += ["", *_ending(report, paint, width, mapping, is_journalled)]
     return "\n".join(lines)
 
 
@@ -204,38 +205,63 @@ def _sum(label: str, total: int, parts: Iterable[tuple[str, int, str]], paint: P
     return f"{paint(BOLD, f'{total:>9,} {label:<12}')} = {said}"
 
 
-def _ending(report: Report, paint: Paint, mapping: str) -> Iterator[str]:
+def _ending(report: Report, paint: Paint, width: int, mapping: str, is_journalled: bool) -> Iterator[str]:
     """What happened to the run itself, and what to do next."""
     if report.stopped is not None:
-        yield paint(RED, f"Stopped: {report.stopped.message}")
+        yield from (paint(RED, line) for line in _sentence(f"Stopped: {report.stopped.message}", width))
         if report.stopped.hint:
-            yield f"  help: {report.stopped.hint}"
-    if report.events.pending:
-        pending = "1 event is" if report.events.pending == 1 else f"{report.events.pending:,} events are"
-        yield f"{pending} pending: not accepted, and not refused. Run it again" + (
-            "." if report.exit_code == 3 else " when that is done."
-        )
+            yield from _sentence(f"  help: {report.stopped.hint}", width)
+    if report.events.pending and not report.dry_run:
+        yield from _sentence(_pending(report, is_journalled), width)
     if report.dead_letters_written:
         alone, file, mapping = report.dead_letters_written == 1, visible(report.dead_letters), visible(mapping)
         letters = "1 dead letter" if alone else f"{report.dead_letters_written:,} dead letters"
         yield f"{letters} in {file}; {'it holds the record' if alone else 'they hold the records'}"
-        yield paint(DIM, f"  by reason, and how long they can still be sent: mapper dead-letters list {file}")
+        steps = [("by reason, and how long they can still be sent", f"mapper dead-letters list {file}")]
         if mapping:
-            yield paint(DIM, f"  once it is mended: mapper dead-letters retry {mapping} {file}")
-            yield paint(DIM, f"  why, step by step: mapper explain {mapping} {file} --line 1")
+            steps.append(("once it is mended", f"mapper dead-letters retry {mapping} {file}"))
+            steps.append(("why, step by step", f"mapper explain {mapping} {file} --line 1"))
+        for label, command in steps:
+            is_wide = width and len(label) + len(command) + 4 > width
+            lines = (f"  {label}:", f"    {command}") if is_wide else (f"  {label}: {command}",)
+            yield from (paint(DIM, line) for line in lines)
     if report.settled_before:
         records = "record" if report.settled_before == 1 else "records"
         yield f"{report.settled_before:,} {records} passed over: settled by an earlier run."
     if report.events.maybe_twice:
         events = "event" if report.events.maybe_twice == 1 else "events"
-        yield f"{report.events.maybe_twice:,} {events} sent again because no clear answer had come, under the same ids."
+        said = (
+            f"{report.events.maybe_twice:,} {events} sent again because no clear answer had come, under the same ids."
+        )
+        yield from _sentence(said, width)
         yield paint(DIM, "  which they are: --report FILE lists them")
     for message in sorted(report.sending.messages):
-        yield f"{report.destination} says: {message}"
+        yield from _sentence(f"{report.destination} says: {message}", width)
     if report.dry_run:
         yield "A dry run: nothing was sent."
     else:
-        yield paint(DIM, _effort(report))
+        yield from (paint(DIM, line) for line in _sentence(_effort(report), width))
+
+
+def _pending(report: Report, is_journalled: bool) -> str:
+    """What is pending, what of it may have arrived, and how it goes on."""
+    count, away = report.events.pending, report.tally.in_flight
+    said = f"{'1 event is' if count == 1 else f'{count:,} events are'} pending: not accepted, and not refused."
+    if away:
+        said += f" {away:,} of them {'was' if away == 1 else 'were'} still on their way, and may have arrived."
+    if not is_journalled:
+        return f"{said} Without a journal the next run sends everything again."
+    if report.stopped is not None and report.stopped.code in ("interrupted", "held"):
+        return said  # how it goes on stands there
+    return f"{said} Run it again" + ("." if report.exit_code == 3 else " when that is done.")
+
+
+def _sentence(text: str, width: int) -> list[str]:
+    """Lines that fit; those after the first stand a little further in."""
+    if not width:
+        return [text]
+    further = "  " + " " * (len(text) - len(text.lstrip()))
+    return textwrap.wrap(text, width, subsequent_indent=further, break_long_words=False, break_on_hyphens=False)
 
 
 def _effort(report: Report) -> str:

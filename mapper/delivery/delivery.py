@@ -310,11 +310,22 @@ class _Delivery:
                 self.outcome.stop = Stop(answer, PENDING_LATER)
                 return items, None
             if not self.policy.may_retry():
-                self.outcome.stop = Stop(replace(answer, reason="too-many-retries"), PENDING_LATER)
+                remedy = "Too much of what was sent had to be sent again: run it again when the destination is well."
+                self.outcome.stop = Stop(replace(answer, reason="too-many-retries", remedy=remedy), PENDING_LATER)
                 return items, None
             if not (yield from self._waits(answer, tries)):
-                self.outcome.stop = Stop(answer, PENDING_LATER)
+                self.outcome.stop = Stop(self._given_up(answer), PENDING_LATER)
                 return items, None
+
+    def _given_up(self, answer: Answer) -> Answer:
+        """What is not waited for any longer, with when to come back."""
+        asked = answer.retry_after or 0.0
+        if answer.remedy:
+            return answer
+        if asked > self.policy.longest_wait:
+            return replace(answer, remedy=f"It asks to wait for {asked:,.0f} seconds: run it again after that.")
+        remedy = f"It was waited for {self.waited:,.0f} seconds: run it again when the destination is well."
+        return replace(answer, remedy=remedy)
 
     def _count(self, items: list[Item], answer: Answer, tries: int) -> None:
         outcome = self.outcome

@@ -27,9 +27,9 @@ State = Literal["held", "open", "due", "again"]
 
 STATES: dict[State, str] = {
     "held": "may have arrived, and a copy could count twice: nothing is sent before you decide",
-    "open": "may have arrived: the next run sends it again, under the same ids",
-    "due": "kept, and not sent yet: the next run does",
-    "again": "may have arrived, and you decided: the next run sends it again",
+    "open": "may have arrived: sent again by the next run, under the same ids",
+    "due": "kept, and not sent yet: sent by the next run",
+    "again": "may have arrived, and you decided: sent again by the next run",
 }
 """What is pending, and what will be done with it."""
 

@@ -65,7 +65,8 @@ class Locked:
         except OSError as error:
             os.close(lock)
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                raise DeliveryError("journal-in-use", f"another run holds the journal {self.path}", 5) from None
+                hint = f"Wait for it to end; `mapper journal show {self.path}` says how far it is."
+                raise DeliveryError("journal-in-use", f"another run holds the journal {self.path}", 5, hint) from None
             message = f"the journal {self.path} cannot be locked: {error.strerror}"
             raise DeliveryError(
                 "journal", message, 5, "Name another with --journal, on a disk of this machine."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 from .dispatch import CONCURRENCY, Notify
 from .items import PATIENCE
@@ -38,6 +38,32 @@ class Options:
     on_unclear: OnUnclear = "resend"
     proxy: str | None = field(default=None, repr=False)
     ca_file: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        check({name: getattr(self, name) for name in self.__slots__})
+
+
+_AT_LEAST_ONE: Final = ("batch_size", "concurrency", "workers", "limit", "max_open")
+_MORE_THAN_NOTHING: Final = ("rate", "timeout")
+_NOT_LESS_THAN_NOTHING: Final = ("max_wait", "patience")
+
+
+def check(options: Mapping[str, Any]) -> None:
+    """Refuse what would wait for ever, or do nothing.
+
+    raises  TypeError, ValueError
+    """
+    for name, value in options.items():
+        if name not in (*_AT_LEAST_ONE, *_MORE_THAN_NOTHING, *_NOT_LESS_THAN_NOTHING) or value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int if name in _AT_LEAST_ONE else int | float):
+            raise TypeError(f"{name} is a number, not {type(value).__name__}")
+        if name in _AT_LEAST_ONE and value < 1:
+            raise ValueError(f"{name} is 1 or more, not {value}")
+        if name in _MORE_THAN_NOTHING and not value > 0:
+            raise ValueError(f"{name} is more than 0, not {value}")
+        if not value >= 0:
+            raise ValueError(f"{name} is 0 or more, not {value}")
 
 
 class AsKeywords(TypedDict, total=False):

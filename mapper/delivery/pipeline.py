@@ -91,6 +91,9 @@ def _check_journal(given: Sequence[Input], journal: str | Path | None, options: 
     if journal is not None and any(one.records is not None for one in given):
         hint = "Name a file, or hand the records to a mapper.Sender, which keeps what it was given."
         raise DeliveryError("journal-records", "a journal is for files and pipes, not for records in memory", 2, hint)
+    if options.resume and all(one.path is not None or one.records is not None for one in given):
+        hint = "Leave it away: files are known by their content."
+        raise DeliveryError("resume", "--resume is for standard input, and none is read", 2, hint)
     if options.on_unclear == "hold" and journal is None and not dry_run:
         hint = "Name one with --journal, or journal=… in Python."
         raise DeliveryError("journal-hold", "events can only be held if a journal keeps them in mind", 2, hint)

@@ -121,6 +121,7 @@ class Tally:
     """The counts of a run while it goes on.
 
     position   bytes read of ``size`` in all; size is 0 if nobody can know it
+    passed     bytes of them that an earlier run had settled
     in_flight  events on their way at the moment
     """
 
@@ -135,6 +136,7 @@ class Tally:
     settled_before: int = 0
     stopped: Stopped | None = None
     position: int = 0
+    passed: int = 0
     size: int = 0
     in_flight: int = 0
 

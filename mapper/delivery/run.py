@@ -171,6 +171,7 @@ class Run:
                 self._dispatch()
                 self._job.start = self._job.end = line.end
                 self._tally.settled_before += bool(line.data.strip() or line.fault)
+                self._tally.passed += line.end - line.offset
                 continue
             self._job.end, self._job.mark = line.end, mark
             self._tally.position = self._before + line.end

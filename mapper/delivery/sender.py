@@ -32,7 +32,7 @@ from .dead_letters import DeadLetters, as_bytes
 from .dispatch import CONCURRENCY, GRACE, Dispatcher, Notify, Switch
 from .items import INTERNAL, INTERRUPTED, PENDING_LATER, Item, Origin, Outcome, Stop
 from .journal import Journal
-from .options import OnUnclear, window
+from .options import OnUnclear, check, window
 from .receipts import Receipt
 from .report import Report, Tally
 from .settings import Settings, address_of, resolve
@@ -96,6 +96,8 @@ class Sender:
         clock: Callable[[], float] = time.time,
         client: Client | None = None,
     ) -> None:
+        check({"batch_size": batch_size, "concurrency": concurrency, "max_wait": max_wait, "rate": rate})
+        check({"max_open": max_open})
         settings, destination = Settings(settings), program.destination
         memory = window(destination.memory, on_unclear)
         self._program, self._clock = program, clock
@@ -330,7 +332,7 @@ class Sender:
                 if stop.exit_code == PENDING_LATER:
                     self._dispatcher.hold(max(_AFTER_AN_OUTAGE, stop.answer.retry_after or 0.0))
                 else:
-                    said = stop.answer.message or stop.answer.code
+                    said = stop.answer.said
                     self._stop(DeliveryError(stop.answer.reason or "stopped", said, stop.exit_code, stop.answer.remedy))
             self._changed.notify_all()
 

@@ -165,8 +165,7 @@ class Sending:
             assert self.dispatcher is not None
             self.dispatcher.halt()
             answer = outcome.stop.answer
-            said = f"{answer.message} [{answer.code}]" if answer.message else answer.code
-            self.stop(answer.reason or "stopped", said, answer.remedy, outcome.stop.exit_code)
+            self.stop(answer.reason or "stopped", answer.said, answer.remedy, outcome.stop.exit_code)
 
     # -- the end ---------------------------------------------------------------------------------------------------
 

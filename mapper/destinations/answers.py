@@ -60,6 +60,14 @@ class Answer:
     verdicts: Mapping[int, str] = field(default_factory=dict)
     usage: float = 0.0
 
+    @property
+    def said(self) -> str:
+        """What the answer says, in one sentence, with its code: ``it answers with HTTP status 502 [http-502]``."""
+        unclear = "without a clear answer, " if self.status and self.reason == "unclear" else ""
+        plain = f"{unclear}it answers with HTTP status {self.status}" if self.status else ""
+        said = self.message or plain
+        return f"{said} [{self.code}]" if said else self.code
+
 
 @dataclass(frozen=True, slots=True)
 class Codes:
@@ -212,8 +220,8 @@ class Answers:
 
     def _meaning(self, status: int, data: dict[str, Any] | None, sent: int) -> Answer:
         if 300 <= status < 400:
-            remedy = "The address answers with a redirect, which is never followed: check the address."
-            return Answer("stop", "redirect", code=f"http-{status}", remedy=remedy)
+            said = "the address answers with a redirect, which is never followed"
+            return Answer("stop", "redirect", code=f"http-{status}", message=said, remedy="Check the address.")
         if self.verdicts is not None and status in self.verdicts.status:
             refused = self.verdicts.read(data, sent)
             if refused is not None:
@@ -233,12 +241,17 @@ class Answers:
         received = at(data, self.received) if self.received is not None else sent
         if type(received) is not int or received != sent:
             known = received if type(received) is int else None
-            remedy = "The destination confirmed another number of events than was sent; look into its own log."
+            counted = (
+                "no number of events was"
+                if known is None
+                else f"{known:,} {'event was' if known == 1 else 'events were'}"
+            )
             return Answer(
                 "retry",
                 "miscount",
                 code=code,
-                remedy=remedy,
+                message=f"{counted} confirmed, and {sent:,} had been sent",
+                remedy="Look into the destination's own log which of them have arrived.",
                 unclear=True,
                 tries=_MISCOUNTS,
                 events_received=known,

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from ..errors import DeliveryError
 from .rendering import Rendering
 
 TokenPlace = Literal["query", "header", "body"]
@@ -234,6 +235,9 @@ class Request:
         body: dict[str, Any] = {}
         _put(body, self.events, _SLOT)
         _merge(body, {**_filled(self.body, values), **(envelope or {})})
+        if test_code is not None and not test_code.strip():
+            hint = "Copy it from Events Manager, Test Events; without one the events are real."
+            raise DeliveryError("test-event-code", "the test event code is empty", 2, hint)
         if test_code is not None and self.test_code is not None:
             _put(body, self.test_code, test_code)
         secrets = self._authorise(values, token_in, query, headers, body)
