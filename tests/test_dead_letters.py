@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import stat
@@ -186,6 +187,41 @@ def test_no_other_file_is_taken_for_torn_letters(text: bytes, tmp_path: Path) ->
     (tmp_path / "file").write_bytes(text)
     with pytest.raises(DeliveryError, match="holds something else than dead letters"):
         DeadLetters(tmp_path / "file").check()
+
+
+LETTER: dict[str, Any] = {"file": "f", "line": 1, "offset": 0, "reasons": [{"code": "x"}], "record": {"type": "lead"}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reasons": [{"message": "without a code"}]},
+        {"reasons": "x"},
+        {"expires": 10**18},
+        {"expires": -(10**18)},
+        {"line": -1},
+        {"offset": 2**63},
+        {"record": None, "bytes": "zz"},
+        {"answer": 5},
+    ],
+    ids=str,
+)
+def test_a_letter_that_somebody_has_tampered_with_is_none(change: dict[str, Any]) -> None:
+    assert read_letter(json.dumps(LETTER).encode()) is not None
+    letter = {name: value for name, value in {**LETTER, **change}.items() if value is not None}
+    assert read_letter(json.dumps(letter).encode()) is None
+
+
+def test_a_letter_may_hold_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    changes: list[dict[str, Any]] = [{"reasons": []}, {"record": [1]}, {"record": {}}, {"answer": {"a": {"b": [1]}}}]
+    Path("d.jsonl").write_text("".join(json.dumps({**LETTER, **change}) + "\n" for change in changes))
+    Path("m.yaml").write_text(SMALL)
+    command: Callable[[list[str]], int] = importlib.import_module("mapper.cli.main")._run
+    for call in (["list", "d.jsonl"], ["show", "d.jsonl", "--show-values"], ["retry", "m.yaml", "d.jsonl", "--plan"]):
+        assert command(["dead-letters", *call]) in (0, 1), capfd.readouterr()
 
 
 def test_a_record_that_was_not_kept(compiled: Compile, tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ from .items import Item
 from .syncing import Syncer, sync_names
 
 _encode = msgspec.json.Encoder().encode
+_END: Final = 253_402_300_800
+"""The year 10,000, in Unix seconds: no clock shows a later moment."""
+_MOST: Final = 1 << 63
 _skim = msgspec.json.Decoder(msgspec.Raw).decode
 """Sees that something is JSON, without making objects of it."""
 _BEGINNING: Final = b'{"file":'
@@ -269,7 +272,8 @@ def read_letter(data: bytes) -> Letter | None:
         bytes_of(letter)
     except (msgspec.DecodeError, RecursionError, ValueError):
         return None
-    return letter
+    is_sound = 0 <= letter.line < _MOST and 0 <= letter.offset < _MOST and 0 <= (letter.expires or 0) < _END
+    return letter if is_sound and all("code" in reason for reason in letter.reasons) else None
 
 
 def opened(data: bytes) -> Line | None:
