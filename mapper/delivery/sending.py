@@ -108,7 +108,7 @@ class Sending:
         """
         while len(self._running) + self._settling.waiting >= self._options.concurrency and not self.is_ended:
             if self._settling.waiting:
-                self._settling.go_on(wait=True)
+                self._settling.make_room()
             else:
                 self.collect(0.2)
         is_ended = self.dispatcher is None or self.is_ended

@@ -81,6 +81,15 @@ class Settling:
             self._waiting.popleft()
             written()
 
+    def make_room(self) -> None:
+        """Wait until the oldest stretch can be settled, and settle it, with those that can be by then.
+
+        raises  DeliveryError (exit code 5)
+        """
+        if self._waiting:
+            self._letters.wait(self._waiting[0][0])
+            self.go_on()
+
     def _write(self, job: Job) -> None:
         self.refused(job)
         for item, answer in job.rejected:
