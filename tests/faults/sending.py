@@ -56,7 +56,7 @@ def arguments(kind: str, place: Path, disk: Path, url: str, *, is_again: bool = 
         "--journal", disk / "journal", "--dead-letters", disk / "dead.jsonl",
         "--report", disk / "report.json", "--metrics", disk / "metrics.prom", "--log-format", "json",
         "--batch-size", str(BATCH), "--concurrency", str(AT_ONCE),
-        *["--resume"] * (is_again and (disk / "journal").exists()),
+        *["--resume"] * (is_again and kind == "pipe" and (disk / "journal").exists()),
     ]  # fmt: skip
 
 
