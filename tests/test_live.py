@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,46 @@ def test_a_signal_ends_a_run_that_waits_for_its_pipe(tmp_path: Path, answering: 
         assert process.wait(PATIENCE) == 143
     report = json.loads((tmp_path / "r.json").read_text())
     assert (report["events"]["made"], report["events"]["pending"]) == (1, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+def test_on_a_terminal_a_signal_is_answered_beside_the_progress(
+    tmp_path: Path, answering: Callable[..., Answering]
+) -> None:
+    import pty
+
+    asked = threading.Event()
+
+    def slowly(events: list[dict[str, Any]]) -> tuple[int, Any]:
+        asked.wait(PATIENCE)
+        return taken(events)
+
+    (tmp_path / "m.yaml").write_text(SMALL)
+    environ = {**os.environ, **{f"META_{name}": value for name, value in SETTINGS.items()}}
+    environ |= {"TERM": "xterm", "COLUMNS": "80", "LINES": "20", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "mapper", "send", "m.yaml", "-", "--to", answering(slowly).url, "--max-wait", "0"]
+    here, there = pty.openpty()
+    with subprocess.Popen(command, cwd=tmp_path, env=environ, stdin=subprocess.PIPE, stderr=there) as process:
+        os.close(there)
+        assert process.stdin is not None
+        process.stdin.write(line(1).encode())
+        process.stdin.flush()
+        seen = bytearray()
+        for awaited in (b"1 in flight", b"Stopping: requests"):
+            while awaited not in seen:
+                seen += os.read(here, 4096)
+            if awaited == b"1 in flight":
+                process.send_signal(signal.SIGINT)
+        asked.set()
+        with suppress(OSError):  # which is how a terminal says that nobody writes to it any more
+            while data := os.read(here, 4096):
+                seen += data
+        assert process.wait(PATIENCE) == 130
+    os.close(here)
+    said = seen.decode()
+    assert "1 record read, 0 of 1 events sent, 1 in flight" in said
+    assert "Stopped: the run was interrupted" in said
+    assert "Without a journal the next run sends everything again." not in said, "nothing is pending"
 
 
 def test_a_request_that_hangs_does_not_hold_up_the_end(tmp_path: Path, answering: Callable[..., Answering]) -> None:

@@ -161,7 +161,7 @@ def retry_letters(
             sandbox = stack.enter_context(sandbox_for(program))
             address, settings = sandbox.url, sandbox.settings
         stack.enter_context(signals(switch, quiet=quiet))
-        shown = stack.enter_context(progress(quiet=quiet))
+        shown = stack.enter_context(progress(quiet=quiet, switch=switch))
         found = retry(
             program,
             letters,

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..authoring.diagnostics import to_json
+from ..delivery.dispatch import GRACE, Switch
 from ..delivery.metrics import prometheus, write
 from ..delivery.report import Report, Tally
 from ..errors import DeliveryError
+
+STOPPING: Final = f"Stopping: requests on their way have {GRACE:.0f} seconds. Once more ends at once."
 
 _EVERY: Final = 5.0
 """Seconds between two versions of the file of metrics."""
@@ -29,12 +32,13 @@ Show = Callable[[Tally], None]
 
 
 @contextmanager
-def progress(*, quiet: bool, sends: bool = True) -> Iterator[Show | None]:
+def progress(*, quiet: bool, sends: bool = True, switch: Switch | None = None) -> Iterator[Show | None]:
     """A line that tells how far the run is, on a terminal only.
 
-    sends   whether it sends events, or only makes them
+    sends    whether it sends events, or only makes them
+    switch   what ends the run: then that is told as well
     """
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
+    if quiet or not is_live():
         yield None
         return
     from rich.console import Console
@@ -51,9 +55,16 @@ def progress(*, quiet: bool, sends: bool = True) -> Iterator[Show | None]:
             if is_narrow or len(counts) + 2 > console.width:  # broken at one place, and from then on always
                 is_narrow = True
                 counts, flow = _parts(tally, moment - started, sends=sends, rate=rate)
-            status.update(f"{counts}\n{flow}" if flow else counts)
+            ending = STOPPING if switch is not None and switch.is_off() else ""
+            status.update("\n".join(filter(None, (counts, flow, ending))))
 
         yield show
+
+
+def is_live() -> bool:
+    """Whether somebody sees how far it is."""
+    is_dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+    return sys.stderr is not None and sys.stderr.isatty() and not is_dumb
 
 
 class Pace:
@@ -81,7 +92,7 @@ def _parts(tally: Tally, seconds: float, *, sends: bool, rate: float | None) -> 
     """What has become of the records, and how it goes on."""
     records, events, sending = tally.records, tally.events, tally.sending
     made = f"{events.sent:,} of {events.made:,} events sent" if sends else f"{events.made:,} events made"
-    parts = [f"{records.read:,} records read", made]
+    parts = [f"{records.read:,} {'record' if records.read == 1 else 'records'} read", made]
     if records.dead:
         parts.append(f"{records.dead:,} refused")
     flow = []

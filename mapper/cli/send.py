@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from ..authoring.diagnostics import to_json
-from ..delivery.dispatch import CONCURRENCY, GRACE, Notify, Switch
+from ..delivery.dispatch import CONCURRENCY, Notify, Switch
 from ..delivery.items import PATIENCE
 from ..delivery.metrics import write
 from ..delivery.pipeline import send
@@ -26,7 +26,7 @@ from ..events.program import Program, load
 from ..records.source import Input, inputs
 from ..records.workers import cores
 from .clock import moment
-from .live import Metrics, Show, log, progress
+from .live import STOPPING, Metrics, Show, is_live, log, progress
 from .main import coloured, say, sources, width
 from .summary import summary
 
@@ -67,8 +67,6 @@ ON_UNCLEAR: Final = click.option(
     show_default=True,
     help="What to do with events that may have arrived: send the same again, or hold them until you decide.",
 )
-
-_STOPPING: Final = f"\nStopping: requests on their way have {GRACE:.0f} seconds. Once more ends at once.\n".encode()
 
 
 @click.command("send", help=HELP)
@@ -199,7 +197,7 @@ def _send(
             if one.path is not None and program.replay(one.path) is not None and not quiet:
                 say(f"{one.name} is a sample: its times are moved as if it had been recorded just now.")
         stack.enter_context(signals(switch, quiet=quiet))
-        shown = [stack.enter_context(progress(quiet=quiet)), counts.show if counts is not None else None]
+        shown = [stack.enter_context(progress(quiet=quiet, switch=switch)), counts.show if counts is not None else None]
         options["on_progress"] = _all([show for show in shown if show is not None])
         tell = notify or (None if quiet else warn)
         report = send(program, source, to=address, settings=settings, on_note=tell, switch=switch, **options)
@@ -269,9 +267,9 @@ def signals(switch: Switch, *, quiet: bool = True) -> Iterator[None]:
         if switch.is_off():
             os._exit(128 + number)
         switch.stop(128 + number)
-        if not quiet:
+        if not quiet and not is_live():  # else the line of the progress says so
             with suppress(OSError):
-                os.write(2, _STOPPING)
+                os.write(2, f"\n{STOPPING}\n".encode())
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
