@@ -16,17 +16,17 @@ from .hostile import connected, exchanges, lines, meanings, raw
 
 
 def test_no_line_breaks_anything(tmp_path: Path) -> None:
-    found = lines(tmp_path, 2.5, 7)
+    found = lines(tmp_path, 1.5, 7)
     assert {"mapped", "dead", "ignored: no-event"} <= found.keys()
 
 
 def test_every_answer_means_something() -> None:
-    found = meanings(1.5, 7)
+    found = meanings(0.8, 7)
     assert found.keys() == {"accepted", "refused", "too-large", "retry", "throttled", "stop"}
 
 
 def test_no_server_holds_up_or_deceives() -> None:
-    assert exchanges(3.0, 7).total() > 5
+    assert exchanges(1.5, 7).total() > 2
 
 
 @pytest.mark.parametrize("odd", ["1" * 5000, "[" * 900 + "]" * 900, "[" * 985 + "]" * 985, "1e-400"])
