@@ -22,7 +22,7 @@ from mapper.records.blocks import Mapped, Task, perform
 from mapper.records.source import BLOCK, Block, Input, blocks, lines
 from mapper.records.workers import Workers
 
-from .answering import Answering, lead, taken
+from .answering import PATIENCE, Answering, lead, taken
 from .conftest import NOW, SMALL
 
 
@@ -124,6 +124,25 @@ def test_one_that_dies_is_replaced(program: Program) -> None:
             if count in (3, 10, 11):
                 pool._workers[count % 2]._process.send_signal(signal.SIGKILL)
     assert output == expected
+
+
+SPEAKING = """\
+import os
+print(sorted(os.environ), file=open({mapping!r} + ".seen", "w"))
+"""
+
+
+def test_who_only_maps_is_not_given_what_is_secret(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = {"META_ACCESS_TOKEN": "EAAGsecretTOKEN123", "MAPPER_PROXY": "http://someone:s3cret@proxy.example"}
+    for name, value in {**secret, "META_PIXEL_ID": "123"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(workers, "_START", SPEAKING)
+    worker = workers._Worker(program)
+    assert worker._process.wait(PATIENCE) == 0
+    worker.end()
+    seen = Path(f"{program.files[0]}.seen").read_text()
+    assert "META_PIXEL_ID" in seen
+    assert not [name for name in secret if name in seen]
 
 
 DYING = """\

@@ -126,6 +126,12 @@ def widen(*pipes: IO[bytes]) -> None:
         pass
 
 
+def without_secrets(program: Program) -> dict[str, str]:
+    """The environment for those who map and do not send: they need neither a token nor the password of a proxy."""
+    secret = {setting.env for setting in program.destination.settings.values() if setting.secret} | {"MAPPER_PROXY"}
+    return {name: value for name, value in os.environ.items() if name not in secret}
+
+
 class _Worker:
     """One process. ``tasks`` are those without an answer, the oldest first."""
 
@@ -138,7 +144,9 @@ class _Worker:
     def _start(self) -> None:
         code = _START.format(path=sys.path, mapping=self._program.files[0], memo=self._program.memo)
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, bufsize=1 << 18)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=pipe, stdout=pipe, bufsize=1 << 18, env=without_secrets(self._program)
+        )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._to: IO[bytes] = self._process.stdin
