@@ -170,7 +170,7 @@ static ssize_t written(int fd, const void *data, size_t size, int64_t at)
 
 ssize_t write(int fd, const void *data, size_t size) { return written(fd, data, size, -1); }
 ssize_t pwrite(int fd, const void *data, size_t size, off_t at) { return written(fd, data, size, at); }
-ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at) { return written(fd, data, size, at); }
+ssize_t pwrite64(int fd, const void *data, size_t size, off_t at) { return written(fd, data, size, at); }
 
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
@@ -193,7 +193,7 @@ static int cut(int fd, int64_t size)
 }
 
 int ftruncate(int fd, off_t size) { return cut(fd, size); }
-int ftruncate64(int fd, off64_t size) { return cut(fd, size); }
+int ftruncate64(int fd, off_t size) { return cut(fd, size); }
 
 /* What was written before it began is safe once it is done; others write meanwhile. */
 static int synced(int fd, int (*sync)(int))
