@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 import mapper
+from mapper.delivery.connecting import Deadline
 from mapper.delivery.delivery import _Delivery
 from mapper.delivery.dispatch import Dispatcher
 from mapper.delivery.sharing import Shared
 from mapper.delivery.transport import Connection
 from mapper.destinations.answers import Answer, Answers
+from mapper.destinations.destination import Destination
 
+from .faults import running
 from .faults.running import run
 from .faults.scenarios import SCENARIOS, Scenario
 
@@ -154,6 +157,19 @@ def _puts_the_token_into_letters(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def _goes_on_with_a_bad_token(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Dispatcher, "halt", lambda self: None)
+
+
+def _keeps_back_no_time(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(running, "_program", running._program.__wrapped__)  # made anew
+    patch.setattr(Destination, "margin", 0)
+
+
+def _has_no_deadline_for_the_whole(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Deadline, "set", lambda self, seconds: None)
+
+
 MUTANTS: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [
     (_any_200_is_success, "not-json-not-stored"),
     (_lost_means_accepted, "reset-before"),
@@ -170,6 +186,10 @@ MUTANTS: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [
     (_ignores_age_while_it_waits, "too-old-while-it-waits"),
     (_does_not_count_copies, "http504-after"),
     (_puts_the_token_into_letters, "messages"),
+    (_never_waits, "five-requests-a-second-http"),
+    (_goes_on_with_a_bad_token, "token-expires-under-way"),
+    (_keeps_back_no_time, "clock-+120-s"),
+    (_has_no_deadline_for_the_whole, "drips-headers"),
 ]
 
 
@@ -180,7 +200,8 @@ def test_a_wrong_client_is_caught(
     mutate(monkeypatch)
     try:
         scenario = BY_NAME[name]
-        wrong = run(replace(scenario, options={"patience": 3.0, **scenario.options}), mapper.send)
+        seconds = 3.0 if name == "drips-headers" else scenario.seconds
+        wrong = run(replace(scenario, seconds=seconds, options={"patience": 3.0, **scenario.options}), mapper.send)
     except (AssertionError, RuntimeError) as error:  # the report's own sums may notice it first
         wrong = [str(error)]
     assert wrong, "nobody noticed"

@@ -234,7 +234,7 @@ def told(examples: int, phases: Sequence[Phase] = tuple(Phase)) -> None:
 
 
 def test_a_journal_holds_what_a_dictionary_would() -> None:
-    told(60)
+    told(40)
 
 
 def _forgets_the_first_time(self: Journal, file: int, stretch: Stretch, genuine: Any = Journal._take_over) -> None:

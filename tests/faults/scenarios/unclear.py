@@ -157,7 +157,7 @@ add("drips-for-ever", "slow", lambda: once(_drip), twice=ALL, requests=8, option
 
 def _drip_headers(exchange: Exchange) -> None:
     exchange.raw(b"HTTP/1.1 200 OK\r\n")
-    for number in range(60):
+    for number in range(40):
         if exchange.server.is_over.wait(0.1):
             return
         exchange.raw(f"X-{number}: 1\r\n".encode())
