@@ -10,8 +10,9 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -20,10 +21,12 @@ import mapper
 from mapper.authoring.diagnostics import excerpt
 from mapper.cli.live import Pace, as_line
 from mapper.cli.main import HABITS, VERBS, group
+from mapper.cli.summary import summary
 from mapper.delivery.report import Events, Records, Tally
 from mapper.errors import MappingError, Problem
 
-from .conftest import NOW, SMALL
+from .answering import SETTINGS, lead
+from .conftest import NOW, ROOT, SMALL
 from .test_cli import run
 
 NOWHERE = click.Context(group)
@@ -212,3 +215,33 @@ def test_the_rate_is_that_of_late() -> None:
     for moment in range(3, 30):
         last = pace.measured(float(moment), 200)
     assert last == 0
+
+
+def test_what_is_pending_is_said_as_it_is(compiled: Callable[..., mapper.Program]) -> None:
+    more: dict[str, Any] = {"to": "http://127.0.0.1:9", "settings": SETTINGS, "now": NOW, "patience": 0}
+    report = mapper.send(compiled(), [lead(1), lead(2)], **more)
+    said = summary(report, colour=False)
+    assert "Stopped: 127.0.0.1:9 refuses connections: nobody listens there [not-sent]\n  help: The run waits" in said
+    assert "2 events are pending: not accepted, and not refused. Run it again.\n" in said
+    without = summary(report, colour=False, is_journalled=False)
+    assert "not refused. Without a journal the next run sends everything again.\n" in without
+    report.tally.in_flight = 1
+    assert "refused. 1 of them was still on their way, and may have arrived. Run it again.\n" in summary(
+        report, colour=False
+    )
+    dry = summary(mapper.send(compiled(), [lead(1)], dry_run=True, now=NOW), colour=False)
+    assert "pending:" not in dry
+    assert dry.endswith("A dry run: nothing was sent.")
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_summary_fits_the_terminal(columns: int, tmp_path: Path) -> None:
+    program = mapper.load(ROOT / "mappings" / "storefront.yaml")
+    letters = tmp_path / "letters"
+    more: dict[str, Any] = {"dry_run": True, "to": "https://test.example", "dead_letters": letters}
+    report = mapper.send(program, ROOT / "mappings/samples/storefront.jsonl", **more)
+    said = summary(report, colour=False, width=columns, mapping="mappings/storefront.yaml")
+    lines = [line for line in said.splitlines() if "mapper " not in line and not line.startswith("   ")]
+    assert [line for line in lines if len(line) > columns and str(letters) not in line] == []
+    for command in ("mapper dead-letters list", "mapper dead-letters retry", "mapper explain"):
+        assert sum(command in line for line in said.splitlines()) == 1, "commands stay whole, to be copied"

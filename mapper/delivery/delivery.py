@@ -324,7 +324,7 @@ class _Delivery:
             return answer
         if asked > self.policy.longest_wait:
             return replace(answer, remedy=f"It asks to wait for {asked:,.0f} seconds: run it again after that.")
-        remedy = f"It was waited for {self.waited:,.0f} seconds: run it again when the destination is well."
+        remedy = "The run waits no longer than --patience says: run it again when the destination is well."
         return replace(answer, remedy=remedy)
 
     def _count(self, items: list[Item], answer: Answer, tries: int) -> None:
