@@ -188,13 +188,14 @@ def test_a_file_is_followed_through_growth_rotation_and_emptying(
 
 
 @contextmanager
-def following(program: mapper.Program, path: Path, server: Answering) -> Iterator[list[mapper.Report]]:
+def following(program: mapper.Program, path: Path, server: Answering, **options: Any) -> Iterator[list[mapper.Report]]:
     """A run that follows a file until the block ends; then its report."""
     found: list[mapper.Report] = []
-    switch, more = Switch(), {"follow": True, "max_wait": 0.05, "journal": path.with_name("journal")}
+    switch = Switch()
+    more: dict[str, Any] = {"follow": True, "max_wait": 0.05, "journal": path.with_name("journal"), **options}
 
     def run() -> None:
-        found.append(mapper.send(program, path, to=server.url, settings=SETTINGS, switch=switch, **more))  # type: ignore[arg-type]
+        found.append(mapper.send(program, path, to=server.url, settings=SETTINGS, switch=switch, **more))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -216,6 +217,18 @@ def test_a_file_that_is_not_there_yet_is_waited_for(
         path.write_text(line(1))
         until(lambda: ids(server)["id-1"] == 1)
     assert found[0].exit_code == 143
+
+
+def test_what_was_accepted_is_settled_though_nothing_more_comes(
+    tmp_path: Path, answering: Callable[..., Answering], compiled: Compile
+) -> None:
+    """A run that waits for days may be killed any moment: nothing of what was accepted long ago comes again."""
+    server, path = answering(taken), tmp_path / "live.jsonl"
+    path.write_text(line(1) + "no record\n")
+    with following(compiled(), path, server, dead_letters=tmp_path / "letters"):
+        until(lambda: bool(ids(server)))
+        until(lambda: look(tmp_path / "journal").sources[0].settled == path.stat().st_size)
+    assert ids(server)["id-1"] == 1
 
 
 def test_what_is_written_to_the_old_file_after_the_rotation_is_sent(

@@ -19,7 +19,7 @@ import pytest
 
 import mapper
 from mapper.authoring.diagnostics import excerpt
-from mapper.cli.live import Pace, as_line
+from mapper.cli.live import Pace, as_line, log
 from mapper.cli.main import HABITS, VERBS, group
 from mapper.cli.summary import summary
 from mapper.delivery.report import Events, Records, Tally
@@ -245,3 +245,11 @@ def test_a_summary_fits_the_terminal(columns: int, tmp_path: Path) -> None:
     assert [line for line in lines if len(line) > columns and str(letters) not in line] == []
     for command in ("mapper dead-letters list", "mapper dead-letters retry", "mapper explain"):
         assert sum(command in line for line in said.splitlines()) == 1, "commands stay whole, to be copied"
+
+
+@pytest.mark.parametrize(
+    ("word", "level"), [("warning", "warning"), ("waiting", "warning"), ("stopped", "error"), ("batch", "info")]
+)
+def test_a_log_says_how_serious_it_is(word: str, level: str, capfd: pytest.CaptureFixture[str]) -> None:
+    log(word, {"message": "x"})
+    assert json.loads(capfd.readouterr().err)["level"] == level

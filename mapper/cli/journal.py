@@ -117,7 +117,7 @@ def _told(journal: Path, found: Contents) -> Iterator[str]:
 
 def _source(source: Source) -> Iterator[str]:
     yield visible(source.name) if source.name else "records that can be read only once (a pipe, or handed over)"
-    place = f", up to byte {source.settled:,}" if source.name else ""
+    place = f", up to byte {source.settled:,}" if source.name and (source.settled or not source.records) else ""
     yield f"{_count(source.records)} settled{place}"
     state: State
     for state, meaning in STATES.items():

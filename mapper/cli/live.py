@@ -26,7 +26,7 @@ _EVERY: Final = 5.0
 _LATELY: Final = 10.0
 """Seconds over which the rate is measured."""
 
-_LEVELS: Final = {"waiting": "warning", "stopped": "error", "error": "error"}
+_LEVELS: Final = {"waiting": "warning", "warning": "warning", "stopped": "error", "error": "error"}
 
 Show = Callable[[Tally], None]
 

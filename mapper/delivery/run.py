@@ -254,9 +254,7 @@ class Run:
         """Nothing comes at the moment: send what is due, see what has come back."""
         if self._is_due():
             self._dispatch()
-        if self.sending.is_busy:
-            self.sending.collect(0.0)
-        self.sending.show()
+        self.sending.collect(0.0)  # also what waits for its dead letters: nothing else may come for a day
         return self.sending.is_ended
 
 
