@@ -270,7 +270,7 @@ def test_the_command_says_what_is_pending_and_decides(tmp_path: Path) -> None:
     shown = command("journal", "show", "j", cwd=tmp_path)
     said = " ".join(shown.stdout.decode().split())
     assert shown.returncode == 4
-    assert "j: events for https://graph.example/events r.jsonl 2 records settled, up to byte 0" in said
+    assert "j: events for https://graph.example/events r.jsonl 2 records settled 2 records may" in said
     assert "2 records may have arrived, and a copy could count twice" in said
     assert "bytes 0 to 6, first sent 2026-03-01 12:00 UTC" in said
     assert command("journal", "drop", "j", cwd=tmp_path).stdout == b"2 records will not be sent again.\n"
