@@ -12,6 +12,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -300,11 +301,14 @@ def test_a_file_that_is_rotated_meanwhile_is_read_to_its_end_and_never_taken_for
     moved = records.with_name("elsewhere.jsonl")
     other = "".join(json.dumps(lead(n)) + "\n" for n in range(1000, 1200))
 
+    rotating = threading.Lock()  # several requests are answered at once
+
     def answer(events: list[dict[str, Any]]) -> tuple[int, Any]:
-        if not moved.exists():
-            records.rename(moved)
-            if is_replaced:
-                records.write_text(other)
+        with rotating:
+            if not moved.exists():
+                records.rename(moved)
+                if is_replaced:
+                    records.write_text(other)
         return taken(events)
 
     program, server = compiled(), answering(answer)
