@@ -53,16 +53,15 @@ class AsyncSender:
         """Hand on what has come while the disk was busy, until nothing more comes."""
         while self._handed:
             handed = [self._handed.popleft() for _ in range(min(_AT_ONCE, len(self._handed)))]
-            try:
-                receipts = await self.send_all([record for record, _ in handed])
-            except Exception as error:  # noqa: BLE001 - whoever handed it over is told, whatever it is
-                for _, waiting in handed:
-                    if not waiting.done():  # nor cancelled
-                        waiting.set_exception(error)
-                continue
-            for (_, waiting), receipt in zip(handed, receipts, strict=True):
-                if not waiting.done():
-                    waiting.set_result(receipt)
+            sending = self.send_all([record for record, _ in handed])
+            [found] = await asyncio.gather(sending, return_exceptions=True)  # whoever waits is told, whatever it is
+            for place, (_, waiting) in enumerate(handed):
+                if waiting.done():  # or cancelled
+                    continue
+                if isinstance(found, BaseException):
+                    waiting.set_exception(found)
+                else:
+                    waiting.set_result(found[place])
 
     async def send_all(self, records: Sequence[dict[str, Any] | bytes | str]) -> list[Receipt]:
         """As ``Sender.send_all``."""
