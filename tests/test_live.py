@@ -86,7 +86,6 @@ def test_a_signal_ends_a_run_that_waits_for_its_pipe(tmp_path: Path, answering: 
     assert (report["events"]["made"], report["events"]["pending"]) == (1, 1)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
 def test_on_a_terminal_a_signal_is_answered_beside_the_progress(
     tmp_path: Path, answering: Callable[..., Answering]
 ) -> None:

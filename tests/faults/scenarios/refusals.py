@@ -44,20 +44,19 @@ def _throttled(exchange: Exchange) -> None:
 
 @scenario("http503-retry-after-date", "told to wait", requests=4, count=100, options={"concurrency": 1})
 def _closed_until(exchange: Exchange) -> None:
-    moment = time.time()
-    exchange.closed_for(0.9)
-    exchange.answer(
-        503, b"", f"Date: {formatdate(moment, usegmt=True)}\r\nRetry-After: {formatdate(moment + 2, usegmt=True)}\r\n"
-    )
+    _until_a_date(exchange, 503)
 
 
 @scenario("http429-retry-after-date", "told to wait", requests=4, count=100, options={"concurrency": 1})
 def _throttled_until(exchange: Exchange) -> None:
+    _until_a_date(exchange, 429)
+
+
+def _until_a_date(exchange: Exchange, status: int) -> None:
     moment = time.time()
     exchange.closed_for(0.9)
-    exchange.answer(
-        429, b"", f"Date: {formatdate(moment, usegmt=True)}\r\nRetry-After: {formatdate(moment + 2, usegmt=True)}\r\n"
-    )
+    date, until = formatdate(moment, usegmt=True), formatdate(moment + 2, usegmt=True)
+    exchange.answer(status, b"", f"Date: {date}\r\nRetry-After: {until}\r\n")
 
 
 def _first_only(status: int) -> Behaviour:
