@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,34 @@ events:
         client_user_agent: "{{ agent }}"
         client_ip_address: "{{ ip }}"
 """
+
+
+LEFT_OUT = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*names): takes a program beside Python, under one of these names")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes a program that this machine lacks, and say so; with MAPPER_REQUIRE_PROGRAMS nothing is."""
+    config.stash[LEFT_OUT] = lacking = dict[str, int]()
+    if os.environ.get("MAPPER_REQUIRE_PROGRAMS"):
+        return
+    left: list[pytest.Item] = []
+    for item in items:
+        mark = item.get_closest_marker("needs")
+        if mark is not None and not any(map(shutil.which, mark.args)):
+            lacking[mark.args[0]] = lacking.get(mark.args[0], 0) + 1
+            left.append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for program, count in config.stash.get(LEFT_OUT, {}).items():
+        terminalreporter.write_line(f"{count} tests were left out: they take {program}, which is not here", yellow=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +12,7 @@ from .faults import disk
 from .faults.failing import every_failure
 from .faults.power import power_cuts
 
-pytestmark = pytest.mark.skipif(
-    not disk.is_possible() and not os.environ.get("MAPPER_REQUIRE_PROGRAMS"),
-    reason="there is no C compiler",
-)
+pytestmark = pytest.mark.needs("cc" if sys.platform == "linux" else "linux")
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,12 @@ import pytest
 from mapper.sandbox import Sandbox, running
 
 from .answering import lead
-from .chromium import Browser, Page, browsing, found
+from .chromium import NAMES, Browser, Page, browsing
 from .command import MAPPER
 from .conftest import SMALL
 from .sandbox_requests import event
 
-pytestmark = pytest.mark.skipif(
-    found() is None and not os.environ.get("MAPPER_REQUIRE_PROGRAMS"), reason="there is no Chromium on this machine"
-)
+pytestmark = pytest.mark.needs(*NAMES)
 
 # The sender is told to send what it would keep back, so that it is the endpoint that refuses.
 MAPPING = SMALL.replace("events:", "rules: {M09: warning}\nevents:", 1).replace("    required: [user_data.em]\n", "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -96,9 +95,7 @@ def test_metas_sdk_proves_the_secret() -> None:
         assert sdk(sandbox, secret="another").startswith("400 100")
 
 
-@pytest.mark.skipif(
-    shutil.which("curl") is None and not os.environ.get("MAPPER_REQUIRE_PROGRAMS"), reason="curl is not here"
-)
+@pytest.mark.needs("curl")
 def test_curl_as_in_metas_documentation(standing: Sandbox) -> None:
     standing.clear()
     data = (

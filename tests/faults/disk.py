@@ -10,7 +10,6 @@ import ctypes
 import errno
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -112,11 +111,6 @@ class Runner:
         to.flush()
         answer = json.loads(of.readline())
         return Ended(answer["code"], answer["operations"], said.read_text())
-
-
-def is_possible() -> bool:
-    """Whether this machine can do that."""
-    return sys.platform == "linux" and shutil.which("cc") is not None
 
 
 @contextmanager
