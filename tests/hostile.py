@@ -10,7 +10,6 @@ import random
 import re
 import socket
 import struct
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,7 @@ from mapper.delivery.transport import Connection
 from mapper.destinations.answers import MAX_BODY, Answer
 from mapper.destinations.destination import load_destination
 
-from .answering import NOW, SETTINGS, lead
+from .answering import NOW, SETTINGS, Listening, lead
 from .conftest import ROOT, SMALL
 
 MARK = b"PIIMARK"
@@ -242,26 +241,14 @@ def script(make: random.Random) -> Script:
     return [mutilated(make, whole)] if kind < 36 else [whole[:cut], make.choice([0.0, 0.01, 2 * DEADLINE]), whole[cut:]]
 
 
-class Raw:
+class Raw(Listening):
     """A server that answers each request with what it is told, then goes on, closes or resets."""
 
     def __init__(self, next_script: Callable[[], tuple[Script, str]]) -> None:
         self._next = next_script
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.written = b""
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        super().__init__()
+        self.url = f"http://{self.place}"
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):

@@ -19,7 +19,7 @@ import trustme
 
 from mapper.delivery.reaching import trust
 
-from .answering import Answering, lead, taken
+from .answering import Answering, Listening, lead, taken
 from .command import run
 from .conftest import SMALL
 from .faults.server import Exchange, Server
@@ -74,25 +74,12 @@ def said_by(done: CompletedProcess[bytes]) -> str:
     return " ".join(done.stderr.decode().split())
 
 
-class Proxy:
+class Proxy(Listening):
     """A proxy that lets tunnels through, or answers with a status; it remembers what it could read."""
 
     def __init__(self, status: int = 200) -> None:
         self.status, self.heads = status, [b""][:0]
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.place = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        super().__init__()
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
