@@ -337,7 +337,7 @@ def test_a_file_whose_beginning_has_changed_is_refused_and_another_under_its_nam
     assert run(program, records, server).events.sent == 200
 
 
-def test_a_file_that_is_named_twice_is_sent_once(
+def test_a_copy_of_a_file_that_is_on_its_way_is_not_sent(
     compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
 ) -> None:
     def slowly(events: list[dict[str, Any]]) -> tuple[int, Any]:
@@ -347,8 +347,23 @@ def test_a_file_that_is_named_twice_is_sent_once(
     path, server = tmp_path / "r.jsonl", answering(slowly)
     path.write_text("".join(json.dumps(lead(n)) + "\n" for n in range(10)))
     more: dict[str, Any] = {"settings": SETTINGS, "now": NOW, "journal": tmp_path / "journal"}
-    report = mapper.send(compiled(), [path, path], to=server.url, **more)
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(path.read_bytes())
+    report = mapper.send(compiled(), [path, copy], to=server.url, **more)
     assert (report.events.sent, report.events.maybe_twice, report.settled_before) == (10, 0, 10)
+    assert set(accepted(server).values()) == {1}
+
+
+@pytest.mark.parametrize("has_journal", [True, False])
+def test_a_file_that_is_named_twice_is_sent_once(
+    has_journal: bool, compiled: Compile, answering: Callable[..., Answering], tmp_path: Path
+) -> None:
+    path, link, server = tmp_path / "r.jsonl", tmp_path / "link.jsonl", answering(taken)
+    path.write_text("".join(json.dumps(lead(n)) + "\n" for n in range(10)))
+    link.symlink_to(path)
+    more: dict[str, Any] = {"settings": SETTINGS, "now": NOW, "journal": tmp_path / "journal" if has_journal else None}
+    report = mapper.send(compiled(), [path, str(tmp_path / "*.jsonl"), link], to=server.url, **more)
+    assert (report.records.read, report.events.sent, report.files) == (10, 10, (str(path),))
     assert set(accepted(server).values()) == {1}
 
 

@@ -194,7 +194,7 @@ class Run:
             known = self.sending.journal.progress(one.path)
             if not self.sending.is_open(known.file):
                 return known
-            self.sending.wait_for_all()  # named twice: what is on its way is not sent again
+            self.sending.wait_for_all()  # a copy of a file that is on its way is not sent again
             return self.sending.journal.progress(one.path)
         self._hash = hashlib.sha256()
         return self.sending.journal.stream(again=self.options.resume)

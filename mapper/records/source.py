@@ -110,7 +110,7 @@ class Input:
 
 
 def inputs(source: Source, *, follow: bool = False) -> list[Input]:
-    """What a source stands for, checked before anything is read.
+    """What a source stands for, checked before anything is read. A file that is named twice is one.
 
     follow  the last file is one that grows: it may not be there yet
     raises  DeliveryError (exit code 2) for a file that is not there, cannot be read, or is no text
@@ -130,7 +130,16 @@ def _all_named(names: Sequence[str], *, follow: bool) -> list[Input]:
     last = names[-1]
     if follow and last != "-" and not any(sign in last for sign in "*?[") and not Path(last).exists():
         return [*(_all_named(names[:-1], follow=False) if names[:-1] else ()), Input(last, Path(last))]
-    return [found for name in names for found in _named(name)]
+    return _once([found for name in names for found in _named(name)])
+
+
+def _once(found: Sequence[Input]) -> list[Input]:
+    """Each file once, however often and under whichever names it was named: nothing in it is meant twice."""
+    known = dict[tuple[int, int] | int, Input]()
+    for place, one in enumerate(found):
+        stands = one.path.stat() if one.path is not None else None
+        known.setdefault(place if stands is None else (stands.st_dev, stands.st_ino), one)
+    return list(known.values())
 
 
 def _is_name(part: Any) -> bool:
