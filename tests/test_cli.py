@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,23 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "m.yaml").write_text(SMALL)
     (tmp_path / "good.jsonl").write_text("".join(json.dumps(lead(n, at=int(time.time()) - 9)) + "\n" for n in range(5)))
     return tmp_path
+
+
+def test_a_run_that_is_quiet_says_why_it_stopped_and_nothing_else(
+    folder: Path, answering: Callable[..., Answering]
+) -> None:
+    said = "what the other side says"
+    refusing = answering(lambda events: (401, {"error": {"message": said, "type": "OAuthException", "code": 190}}))
+    environ = {"META_PIXEL_ID": "123", "META_ACCESS_TOKEN": "x" * 40}
+    call = ("send", "m.yaml", "good.jsonl", "--quiet", "--to")
+    stopped = run(*call, refusing.url, cwd=folder, **environ)
+    assert (stopped.returncode, stopped.stdout) == (4, b"")
+    lines = stopped.stderr.decode().splitlines()
+    assert lines[0] == "mapper: stopped: token; pending events: 5"
+    assert lines[1].startswith("  help: The access token is not valid any more")
+    assert len(lines) == 2
+    well = run(*call, answering(taken).url, cwd=folder, **environ)
+    assert (well.returncode, well.stdout, well.stderr) == (0, b"", b"")
 
 
 @pytest.mark.parametrize("verb", VERBS)

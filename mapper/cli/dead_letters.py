@@ -26,7 +26,7 @@ from ..showing import visible
 from .live import progress
 from .main import coloured, say, tell, width
 from .send import CA_FILE, ON_UNCLEAR, PROXY, address_of, sandbox_for, signals, warn
-from .summary import summary
+from .summary import stop, summary
 
 HELP = """\b
 Examples:
@@ -149,7 +149,7 @@ def show(letters: Path, code: str | None, event: str | None, line: int | None, l
 @PROXY
 @CA_FILE
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome as JSON.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress and no summary; only why a run stopped.")
 def retry_letters(
     mapping: str, letters: Path, plan: bool, to: str, report: Path | None, quiet: bool, **options: Any
 ) -> int:
@@ -174,12 +174,14 @@ def retry_letters(
             switch=switch,
             **options,
         )
-    if report is not None:
-        write(report, to_json(found.as_dict()) + "\n", "report", 0o600)
     if plan and not quiet:
         tell(_planned(found.events.made, found.records.read, found.records.dead, found.records.ignored))
     if not quiet:
         say(summary(found, colour=coloured(sys.stderr), width=width(sys.stderr)))
+    elif said := stop(found):
+        say(said)
+    if report is not None:  # after it was told: a disk that is full must not take the outcome with it
+        write(report, to_json(found.as_dict()) + "\n", "report", 0o600)
     return found.exit_code
 
 

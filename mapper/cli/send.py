@@ -28,7 +28,7 @@ from ..records.workers import cores
 from .clock import moment
 from .live import STOPPING, Metrics, Show, is_live, log, progress
 from .main import coloured, say, sources, width
-from .summary import summary
+from .summary import stop, summary
 
 HELP = """\b
 Examples:
@@ -143,7 +143,7 @@ ON_UNCLEAR: Final = click.option(
     default="text",
     help="json: a line of JSON for each thing that happens.",
 )
-@click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress and no summary; only why a run stopped.")
 def command(mapping: str, records: tuple[str, ...], log_format: str, quiet: bool, **options: Any) -> int:
     """Map and deliver."""
     if log_format == "text":
@@ -206,6 +206,8 @@ def _send(
     if not quiet:
         shape: dict[str, Any] = {"colour": coloured(sys.stderr), "width": width(sys.stderr)}
         say(summary(report, mapping=mapping, is_journalled=options["journal"] is not None, **shape))
+    elif notify is None and (said := stop(report)):
+        say(said)
     if report_file is not None:  # after it was told: a disk that is full must not take the outcome with it
         write(report_file, to_json(report.as_dict()) + "\n", "report", 0o600)
     if counts is not None:

@@ -70,6 +70,18 @@ def summary(report: Report, *, colour: bool, width: int = 0, mapping: str = "", 
     return "\n".join(lines)
 
 
+def stop(report: Report) -> str:
+    """Why a run ended before its input did, for those who want to hear of nothing else; without the other side's words.
+
+    Empty if it came to its end, or was interrupted by whoever now reads this.
+    """
+    stopped = report.stopped
+    if stopped is None or stopped.code == "interrupted":
+        return ""
+    said = f"mapper: stopped: {stopped.code}; pending events: {report.events.pending:,}"
+    return f"{said}\n  help: {stopped.hint}" if stopped.hint else said
+
+
 def sum_of_records(records: Records, *, colour: bool) -> str:
     """``8 records read = 5 mapped + 1 ignored + 2 dead``"""
     parts = (("mapped", records.mapped, GREEN), ("ignored", records.ignored, DIM), ("dead", records.dead, RED))
