@@ -158,8 +158,10 @@ def unreadable(record: Any, error: Exception) -> Refusal:
     if not (record if isinstance(record, str) else bytes(record)).strip():
         return Refusal("not-json", "the line is blank")
     where = str(error).rpartition("(byte ")[2].rstrip(")")
-    at = f" from byte {where}" if where.isdigit() else ""
-    return Refusal("not-json", f"the line is not valid JSON{at}")
+    if not where.isdigit():
+        return Refusal("not-json", "the line is not valid JSON")
+    byte = int(where) - ("trailing characters" in str(error))  # of these msgspec names the byte after the first
+    return Refusal("not-json", f"the line is not valid JSON from byte {byte}")
 
 
 _AT: Final = re.compile(r" (?:from|at) byte \d+\Z")
